@@ -1,0 +1,1 @@
+"""The plugin's own rooms: contract, engine_link, engine, gui, and the plugin's life in QGIS."""
