@@ -1,0 +1,8 @@
+"""RASD-FuNet in torch, one file a part of the paper; README.md is the map."""
+
+from __future__ import annotations
+
+from .config import RASDConfig
+from .network import Fused, RASDFuNet, Tiling
+
+__all__ = ["Fused", "RASDConfig", "RASDFuNet", "Tiling"]

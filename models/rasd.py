@@ -1,0 +1,67 @@
+"""One RASD module: tell the points apart, give each the model it needs, put them together again."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import Attention
+from .config import RASDConfig
+from .discriminator import SLOPE, Discriminator
+from .gradient import sobel
+from .layout import as_points, on_grid
+from .low_rank import LowRank
+from .routing import descending, low_rank_grid
+
+
+class Refine(nn.Module):
+    """Restored clusters and features, (N, H, W, C) each → (N, H, W, C)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.join = nn.Linear(2 * channels, channels)
+        self.near = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.far = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.leave = nn.Linear(channels, channels)
+
+    def forward(self, restored: Tensor, features: Tensor) -> Tensor:
+        x = F.leaky_relu(self.join(torch.cat((restored, features), -1)), SLOPE)
+        x = F.leaky_relu(on_grid(self.near, x), SLOPE)
+        x = F.leaky_relu(on_grid(self.far, x), SLOPE)
+        return self.leave(x)
+
+
+class RASD(nn.Module):
+    """Rank-aware spectral decomposition of features (N, H, W, C) at a routing ratio.
+
+    Returns the features, decomposed, and the confidence map M (N, H, W).
+    """
+
+    def __init__(self, config: RASDConfig) -> None:
+        super().__init__()
+        self.discriminator = Discriminator(config.channels)
+        self.low_rank = LowRank(config.channels, config.terms)
+        self.attention = Attention(config.channels, config.heads)
+        self.refine = Refine(config.channels)
+
+    def forward(self, features: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
+        confidence = self.discriminator(features)
+        restored = self._routed(features, confidence, ratio)
+        return features + self.refine(restored, features), confidence
+
+    def _routed(self, features: Tensor, confidence: Tensor, ratio: float) -> Tensor:
+        """Every point through its branch and back at its place: (N, H, W, C)."""
+        height, width = features.shape[1:3]
+        grid = low_rank_grid(height, width, ratio)
+        order = descending(confidence.flatten(1))
+        split = (grid[0] * grid[1], height * width - grid[0] * grid[1])
+        low, rest = order.sort(as_points(features)).split(split, dim=1)
+        trust, doubt = order.sort(confidence.flatten(1)[..., None]).split(split, dim=1)
+        parts = []
+        if split[0]:
+            parts.append(self.low_rank(trust * low, grid))
+        if split[1]:
+            edges = order.sort(as_points(sobel(features)))[:, split[0] :]
+            parts.append(self.attention(rest, (1 - doubt) * rest, edges))
+        return order.restore(torch.cat(parts, 1)).view_as(features)

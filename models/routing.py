@@ -1,0 +1,73 @@
+"""Routing: which feature points go to the low-rank branch, and how they come back.
+
+The points are sorted by confidence, descending and stable; the first of them are the low-rank
+cluster L, the rest the cluster N. Both are halves of one sorted list, so a single move of rows
+takes the points out and a single move brings them back. The order itself carries no gradient: the
+weights M and 1 - M on the points do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class _MoveRows(torch.autograd.Function):
+    """Rows by a permutation; its gradient is the rows by the inverse, a gather and no scatter-add."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, there: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(back)
+        return rows.index_select(0, there)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        (back,) = ctx.saved_tensors
+        return grad.contiguous().index_select(0, back), None, None
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """An order of each sample's points, held as row numbers of all samples' points end to end.
+
+    there: (N·n,) the row that comes to each place; back: (N·n,) its inverse.
+    """
+
+    there: Tensor
+    back: Tensor
+
+    def sort(self, points: Tensor) -> Tensor:
+        """(N, n, C) into this order."""
+        return _MoveRows.apply(points.flatten(0, 1), self.there, self.back).view(points.shape)
+
+    def restore(self, points: Tensor) -> Tensor:
+        """(N, n, C) in this order, back to their places."""
+        return _MoveRows.apply(points.flatten(0, 1), self.back, self.there).view(points.shape)
+
+
+def descending(keys: Tensor) -> Permutation:
+    """The stable order of (N, n) keys from the greatest to the least, sample by sample."""
+    samples, count = keys.shape
+    order = torch.sort(keys.detach(), dim=1, descending=True, stable=True).indices
+    first = torch.arange(samples, device=keys.device)[:, None] * count
+    there = (order + first).flatten()
+    back = torch.empty_like(there)
+    back[there] = torch.arange(there.numel(), device=keys.device)
+    return Permutation(there, back)
+
+
+def low_rank_grid(height: int, width: int, ratio: float) -> tuple[int, int]:
+    """Sides of the low-rank cluster's pseudo-grid: n_L is their product.
+
+    height, width: sides of the feature map, at least 2 where 0 < ratio < 1; ratio: the share r in
+    [0, 1]. Each side is floor(side·√r), clamped to [1, side - 1]; r = 0 gives no point, r = 1 all.
+    """
+    if ratio <= 0.0:
+        return 0, 0
+    if ratio >= 1.0:
+        return height, width
+    root = math.sqrt(ratio)
+    return tuple(min(max(int(side * root), 1), side - 1) for side in (height, width))
