@@ -11,13 +11,17 @@ kernel of mamba-ssm). Glossary: N sequences, E channels, S states a channel, L p
 
 from __future__ import annotations
 
+from typing import Callable
+
 import torch
 from torch import Tensor
 
 from .blocked import blocked_scan
+from .fused import fused_scan, kernels
+from .mamba import mamba_kernel, mamba_scan
 from .reference import reference_scan
 
-__all__ = ["blocked_scan", "reference_scan", "selective_scan"]
+__all__ = ["blocked_scan", "fused_scan", "mamba_scan", "reference_scan", "selective_scan"]
 
 
 def selective_scan(
@@ -27,12 +31,24 @@ def selective_scan(
 
     u, delta: (N, E, L), the input and the step width before its bias and softplus.
     A: (E, S), decay rates, negative. B, C: (N, S, L), input and output maps of each point.
-    D: (E,), the skip. delta_bias: (E,). All on one device.
+    D: (E,), the skip. delta_bias: (E,). All on one device and of one floating dtype.
+    Fastest where u, delta, B and C are transposed views of contiguous (N, L, ·) tensors; any
+    other layout is copied into that one first.
     Returns y, (N, E, L), in the dtype of u. Gradients reach every argument.
     Raises ValueError where the shapes do not fit together.
     """
     check_shapes(u, delta, A, B, C, D, delta_bias)
-    return blocked_scan(u, delta, A, B, C, D, delta_bias)
+    return _fastest(u)(u, delta, A, B, C, D, delta_bias)
+
+
+def _fastest(u: Tensor) -> Callable[..., Tensor]:
+    """The form to use for arguments of this dtype on this device."""
+    if u.dtype == torch.float32:
+        if u.device.type == "cpu" and kernels() is not None:
+            return fused_scan
+        if u.device.type == "cuda" and mamba_kernel() is not None:
+            return mamba_scan
+    return blocked_scan
 
 
 def check_shapes(
