@@ -1,0 +1,122 @@
+# The developer's commands. `make help` lists them; CONTRIBUTING.md says more.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# QGIS's own Python: the tests inside QGIS need it, and the engine's venv may as well be made of it.
+QGIS_PYTHON ?= /usr/bin/python3
+# PyTorch's wheel index. Empty: torch comes from where pip is configured to look.
+# See CONTRIBUTING.md for the CPU index, which spares the gigabytes of CUDA on machines without it.
+export RASD_FUSION_TORCH_INDEX ?=
+
+BUILD := build
+STAMPS := $(BUILD)/stamps
+VENV_TEST := $(BUILD)/venv-test
+VENV_ENGINE_TEST := $(BUILD)/venv-engine-test
+VENV_CHECK := $(BUILD)/venv-check
+PROFILES ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/QGIS/QGIS3/profiles
+DEMO := $(BUILD)/demo
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PACKAGES := qgis python3-qgis python3-venv xvfb xauth imagemagick
+PIP := bin/python -m pip --disable-pip-version-check install --quiet
+TORCH_INDEX := $(if $(RASD_FUSION_TORCH_INDEX),--extra-index-url $(RASD_FUSION_TORCH_INDEX))
+
+ENGINE_ROOMS := $(wildcard tests/contract tests/models tests/engine tests/benchmarks)
+QGIS_ROOMS := $(wildcard tests/house tests/tools tests/contract tests/engine_link tests/processing tests/plugin tests/gui)
+
+.PHONY: help
+help:  ## List these targets
+	@echo "RASD Fusion: targets"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMPS)/engine $(STAMPS)/venv-test $(STAMPS)/venv-engine-test  ## Install what demo and test need (once)
+
+.PHONY: demo
+demo: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## Fuse a real scene by qgis_process; results in build/demo
+	$(VENV_ENGINE_TEST)/bin/python benchmarks demo $(DEMO)
+
+.PHONY: test
+test: setup  ## Run every test: the engine's rooms, then QGIS's
+	@status=0; \
+	$(MAKE) --no-print-directory test-engine || status=1; \
+	$(MAKE) --no-print-directory test-qgis || status=1; \
+	exit $$status
+
+.PHONY: test-engine
+test-engine: $(STAMPS)/venv-engine-test  ## Run the tests of contract, models, engine and benchmarks
+	$(VENV_ENGINE_TEST)/bin/pytest $(ENGINE_ROOMS) $(PYTEST)
+
+.PHONY: test-qgis
+test-qgis: $(STAMPS)/venv-test $(STAMPS)/engine  ## Run the tests inside QGIS
+	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/pytest $(QGIS_ROOMS) $(PYTEST)
+
+.PHONY: check
+check: $(STAMPS)/venv-check  ## Lint, check types, scan for what the plugin repository blocks
+	$(VENV_CHECK)/bin/ruff check .
+	$(VENV_CHECK)/bin/ruff format --check .
+	@# Types are checked under the plugin's name, whatever this folder is called.
+	@mkdir -p $(BUILD)/check && ln -sfn "$(CURDIR)" $(BUILD)/check/rasd_fusion
+	MYPYPATH=$(BUILD)/check $(VENV_CHECK)/bin/mypy --cache-dir $(BUILD)/mypy \
+	    -p rasd_fusion.processing -p rasd_fusion.rasd_qgis -p rasd_fusion.models -p rasd_fusion.benchmarks
+	$(VENV_CHECK)/bin/bandit --quiet --configfile pyproject.toml --recursive __init__.py processing rasd_qgis models benchmarks tools
+	git ls-files -z | xargs -0 $(VENV_CHECK)/bin/detect-secrets-hook
+
+.PHONY: link
+link:  ## Link this checkout into your own QGIS profile (PROFILE=default)
+	@target="$(PROFILES)/$(or $(PROFILE),default)/python/plugins/rasd_fusion"; \
+	if [ -e "$$target" ] && [ ! -L "$$target" ]; then \
+	  echo "$$target is an installed plugin, not a link: remove it first."; exit 1; fi; \
+	mkdir -p "$$(dirname "$$target")" && ln -sfn "$(CURDIR)" "$$target" && \
+	echo "Linked as $$target. Enable RASD Fusion in QGIS: Plugins > Manage and Install Plugins."
+
+.PHONY: package
+package:  ## Make dist/rasd_fusion-<version>.zip
+	python3 tools/package.py
+
+.PHONY: screenshot
+screenshot: $(STAMPS)/engine  ## Take the README's picture of a QGIS desktop (after make demo)
+	tools/desktop --script tools/screenshot_startup.py --picture resources/screenshots/desktop.png --seconds 600
+
+.PHONY: clean
+clean:  ## Remove build/ and dist/ (the engine stays; RASD_FUSION_ENGINE or your data folder holds it)
+	rm -rf $(BUILD) dist
+
+$(STAMPS):
+	@mkdir -p $@
+
+$(STAMPS)/apt: | $(STAMPS)
+	@if ! command -v apt-get >/dev/null; then \
+	  echo "Not Debian: install QGIS 3.22 or later, python3-venv, Xvfb and ImageMagick yourself."; \
+	elif [ "$$(dpkg-query --show --showformat='$${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | grep -cx installed)" = $(words $(PACKAGES)) ]; then \
+	  echo "QGIS and its companions are installed."; \
+	else \
+	  echo "Installing $(PACKAGES) (about a minute, 1.2 GB)"; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(PACKAGES) >$(BUILD)/apt.log; \
+	fi
+	@touch $@
+
+$(STAMPS)/venv-test: tests/requirements-qgis.txt | $(STAMPS)/apt
+	@echo "Making $(VENV_TEST) over QGIS's Python (the tests inside QGIS)"
+	@rm -rf $(VENV_TEST) && $(QGIS_PYTHON) -m venv --system-site-packages $(VENV_TEST)
+	@$(VENV_TEST)/$(PIP) --requirement $<
+	@touch $@
+
+$(STAMPS)/venv-engine-test: tests/requirements-engine.txt rasd_qgis/engine/requirements.txt | $(STAMPS)/apt
+	@echo "Making $(VENV_ENGINE_TEST) (the tests of the engine, the demo, the benchmarks; 1.5 GB)"
+	@rm -rf $(VENV_ENGINE_TEST) && $(QGIS_PYTHON) -m venv $(VENV_ENGINE_TEST)
+	@$(VENV_ENGINE_TEST)/$(PIP) $(TORCH_INDEX) --requirement $<
+	@touch $@
+
+$(STAMPS)/venv-check: tests/requirements-check.txt | $(STAMPS)/apt
+	@echo "Making $(VENV_CHECK) (ruff, mypy, bandit, detect-secrets)"
+	@rm -rf $(VENV_CHECK) && $(QGIS_PYTHON) -m venv $(VENV_CHECK)
+	@$(VENV_CHECK)/$(PIP) --requirement $<
+	@touch $@
+
+# The product's own set-up, so that the developer's engine is made as the analyst's.
+$(STAMPS)/engine: rasd_qgis/engine/requirements.txt | $(STAMPS)/apt
+	@echo "Setting up the engine by rasd:setupengine (1.1 GB)"
+	tools/qgis_process run rasd:setupengine
+	@touch $@

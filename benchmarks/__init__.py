@@ -1,0 +1,1 @@
+"""Figures against peers, and the demo: apart from the product, and from its tests."""

@@ -1,0 +1,52 @@
+"""How a simulated sensor sees a scene: a blur and a decimation, and a sum over wavelengths.
+
+Images are (bands, rows, columns), float64. The decimation is block-centred: a coarse pixel stands
+in the middle of the ratio x ratio fine pixels it covers, so kernels have the ratio's parity.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float64]
+
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+# A kernel of twice the ratio reaches 2.35 sigma where the FWHM is the ratio.
+KERNEL_RATIOS = 2
+
+
+def gaussian_kernel(size: int, sigma: float) -> NDArray[np.float64]:
+    """`size` samples of a Gaussian about its middle (between two samples if even), summing to 1."""
+    position = np.arange(size) - (size - 1) / 2
+    kernel = np.exp(-0.5 * (position / sigma) ** 2)
+    return kernel / kernel.sum()
+
+
+def blur_and_decimate(image: Image, ratio: int) -> Image:
+    """The image through a Gaussian PSF of FWHM `ratio`, one pixel kept a block; edges reflected.
+
+    Raises ValueError where the ratio does not divide the image's sides.
+    """
+    if image.shape[1] % ratio or image.shape[2] % ratio:
+        raise ValueError(f"{image.shape[1]} x {image.shape[2]} pixels do not divide by {ratio}")
+    kernel = gaussian_kernel(KERNEL_RATIOS * ratio, ratio / FWHM_PER_SIGMA)
+    rows = _decimation_matrix(image.shape[1], ratio, kernel)
+    columns = _decimation_matrix(image.shape[2], ratio, kernel)
+    return rows @ image @ columns.T
+
+
+def _decimation_matrix(side: int, ratio: int, kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(side / ratio, side): the blurring and decimation of one axis."""
+    matrix = np.zeros((side // ratio, side))
+    margin = (len(kernel) - ratio) // 2
+    mirrored = np.pad(np.arange(side), margin, mode="symmetric")
+    for coarse in range(side // ratio):
+        start = coarse * ratio
+        np.add.at(matrix[coarse], mirrored[start : start + len(kernel)], kernel)
+    return matrix
+
+
+def apply_response(image: Image, response: NDArray[np.float64]) -> Image:
+    """The image, (B, H, W), through a sensor's `response`, (b, B): (b, H, W)."""
+    return np.tensordot(response, image, axes=1)
