@@ -1,0 +1,1 @@
+"""The engine: everything that runs outside QGIS, in a process of its own."""

@@ -1,0 +1,105 @@
+"""Formats: which GDAL driver writes a name, and whether it can hold what is to be written.
+
+The analyst chooses a format by the extension, as everywhere in QGIS. Whether a driver takes this
+many bands of this dtype is found out beforehand, by writing a few pixels with it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.drivers import raster_driver_extensions
+from rasterio.errors import RasterioError
+
+from ..contract.errors import OutputError
+from .read import same_file
+
+# Extensions that GDAL leaves open or gives to a rarer format than the one meant in this field.
+_DRIVERS = {
+    "tif": "GTiff", "tiff": "GTiff", "img": "HFA",
+    "dat": "ENVI", "bsq": "ENVI", "bil": "ENVI", "bip": "ENVI", "envi": "ENVI",
+}  # fmt: skip
+# These change the values they are given, or draw them.
+_LOSSY = {"JPEG", "WEBP", "GIF", "PDF", "KMLSUPEROVERLAY", "MBTiles", "BMP", "VRT", "MRF"}
+_OPTIONS = {"HFA": {"COMPRESSED": "YES"}, "JP2OpenJPEG": {"QUALITY": "100", "REVERSIBLE": "YES"}}
+
+
+def driver_of(path: str) -> str:
+    """The GDAL driver for an output name; OutputError where its extension names none that fits."""
+    extension = Path(path).suffix.lower().lstrip(".")
+    driver = _DRIVERS.get(extension) or raster_driver_extensions().get(extension)
+    if driver is None or driver in _LOSSY:
+        problem = "is unknown" if driver is None else "would not keep the values as they are"
+        raise OutputError(
+            f"The format '.{extension}' of {Path(path).name} {problem}.",
+            "Use .tif (GeoTIFF), .img (Erdas Imagine) or .bsq (ENVI).",
+        )
+    return driver
+
+
+def copy_options(driver: str, path: str) -> dict[str, str]:
+    """Creation options that keep every value."""
+    if driver == "ENVI":
+        order = Path(path).suffix.lower().lstrip(".")
+        return {"INTERLEAVE": order if order in ("bil", "bip") else "bsq"}
+    return _OPTIONS.get(driver, {})
+
+
+def check_writable(
+    path: str, inputs: Sequence[str] = (), count: int | None = None, dtype: str | None = None
+) -> None:
+    """Raise OutputError, before any work, where an output could not be written in the end.
+
+    inputs: paths that must not be overwritten. count, dtype: of the output, where known.
+    """
+    target = Path(path)
+    driver = driver_of(path)
+    if target.is_dir():
+        raise OutputError(f"The output {path} is a folder.", "Give a file name in it.")
+    if any(same_file(path, one) for one in inputs):
+        raise OutputError(
+            f"The output {target.name} is also an input of this run.", "Choose another name."
+        )
+    if not target.parent.is_dir():
+        raise OutputError(f"The folder {target.parent} does not exist.", "Choose another one.")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".rasd-", dir=target.parent) as folder:
+            if count is not None and dtype is not None:
+                _try_driver(driver, path, folder, count, dtype)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"The folder {target.parent} cannot be written ({error.strerror or error}).",
+            "Choose another one, or free space and permissions there.",
+        ) from error
+
+
+def _try_driver(driver: str, path: str, folder: str, count: int, dtype: str) -> None:
+    """Write a few pixels of the output's kind; OutputError where the driver does not take them."""
+    first = os.path.join(folder, "first.tif")
+    last = os.path.join(folder, "last" + Path(path).suffix)
+    size = {"width": 4, "height": 4, "count": count, "dtype": dtype}
+    place = rasterio.Affine(1, 0, 0, 0, -1, 0)
+    wanted = np.ones((count, 4, 4), dtype=dtype)
+    try:
+        with rasterio.open(first, "w", driver="GTiff", transform=place, **size) as dataset:
+            dataset.write(wanted)
+        if driver != "GTiff":
+            rasterio.shutil.copy(first, last, driver=driver, **copy_options(driver, path))
+            with rasterio.open(last) as dataset:
+                kept = dataset.count == count and (dataset.read() == wanted).all()
+            if not kept:
+                raise ValueError("bands or values changed")
+    except (RasterioError, ValueError) as error:
+        raise OutputError(
+            f"The format {driver} of {Path(path).name} does not take {count} bands of {dtype} "
+            f"({str(error)[:150]}).",
+            "Use .tif (GeoTIFF).",
+        ) from error
