@@ -2,7 +2,8 @@
 
 The points go through the scan in an order that the branch learns; a spectral correlation S, taken
 over all of them, mixes the channels before and after; the edges of the feature map weight the
-result. Everything outside the scan is point-major, (N, n, channels).
+result. Points are rows, (N, n, channels), from end to end; the scan reads them through a transposed
+view.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 
 from .discriminator import SLOPE
 from .gradient import GradientEmbedding
-from .layout import channel_major
 from .routing import descending
 from .scan import selective_scan
 
@@ -61,7 +61,7 @@ def _lengths(weighted_gram: Tensor, weight: Tensor) -> Tensor:
 
 
 class LearnedScan(nn.Module):
-    """u (N, n, 2C), already in scan order, and S → the scan's output, channels first (N, 2C, n).
+    """u (N, n, 2C), already in scan order, and S → the scan's output (N, n, 2C).
 
     Step Δ, input B and output C of the scan are linear in u; what is scanned is S·u.
     """
@@ -87,13 +87,11 @@ class LearnedScan(nn.Module):
             self.step.bias.copy_(step + torch.log(-torch.expm1(-step)))
 
     def forward(self, u: Tensor, correlation: Tensor) -> Tensor:
-        selected = channel_major(self.select.weight, u)
-        low, b, c = selected.split((self.rank, self.states, self.states), dim=1)
-        delta = torch.bmm(self.step.weight.expand(u.shape[0], -1, -1), low)
-        mixed = channel_major(correlation, u)
-        return selective_scan(
-            mixed, delta, -self.a_log.exp(), b, c, self.skip, self.step.bias
-        )
+        step, b, c = self.select(u).split((self.rank, self.states, self.states), dim=-1)
+        delta = F.linear(step, self.step.weight)
+        u, delta, b, c = (x.transpose(1, 2) for x in (_mixed(correlation, u), delta, b, c))
+        y = selective_scan(u, delta, -self.a_log.exp(), b, c, self.skip, self.step.bias)
+        return y.transpose(1, 2)
 
 
 class Attention(nn.Module):
@@ -119,14 +117,17 @@ class Attention(nn.Module):
         correlation = self.correlation(plain)
         normed = self.norm_in(points)
         u = F.silu(self.mix(self.enter_u(normed)))
-        y = self._scanned(u, correlation) * self.edges(edges)
-        y = torch.bmm(correlation, y).transpose(1, 2)
+        y = _mixed(correlation, self._scanned(u, correlation) * self.edges(edges))
         y = self.norm_out(y) * F.silu(self.enter_z(normed))
         return points + self.dropout(self.leave(y))
 
     def _scanned(self, u: Tensor, correlation: Tensor) -> Tensor:
-        """The scan along the learned order, its output back in point order: (N, 2C, n)."""
+        """The scan along the learned order, its output back in point order: (N, n, 2C)."""
         score = torch.sigmoid(self.score(u))
         order = descending(score.squeeze(-1))
-        y = self.scan(order.sort(u * (1 + score)), correlation)
-        return order.restore(y.transpose(1, 2)).transpose(1, 2)
+        return order.restore(self.scan(order.sort(u * (1 + score)), correlation))
+
+
+def _mixed(correlation: Tensor, points: Tensor) -> Tensor:
+    """S · x of every point: (N, 2C, 2C) and (N, n, 2C) → (N, n, 2C)."""
+    return torch.bmm(points, correlation.transpose(1, 2))

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .discriminator import SLOPE
-from .layout import channel_major
 
 FLAT = 1e-6  # a channel whose range is below this has no edges worth dividing up
 
@@ -47,7 +46,7 @@ def _differences(x: Tensor, axis: int) -> Tensor:
 
 
 class GradientEmbedding(nn.Module):
-    """Edges at the points (N, n, 2C) → the factor of the scan's output, channels first (N, 2C, n)."""
+    """Edges at the points (N, n, 2C) → the factor of the scan's output (N, n, 2C)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -55,5 +54,4 @@ class GradientEmbedding(nn.Module):
         self.widen = nn.Linear(channels, 2 * channels)
 
     def forward(self, edges: Tensor) -> Tensor:
-        hidden = F.leaky_relu(self.narrow(edges), SLOPE)
-        return channel_major(self.widen.weight, hidden, self.widen.bias)
+        return self.widen(F.leaky_relu(self.narrow(edges), SLOPE))

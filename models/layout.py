@@ -2,8 +2,8 @@
 
 Features are channels-last, (samples, rows, columns, channels), so that a feature point is one
 contiguous run of numbers: a 1x1 convolution is then a plain `nn.Linear`, a set of points is a view,
-and moving points about copies whole rows. The scan and the one-channel convolutions want channels
-first; they get them out of a matrix product, which writes either layout at no cost.
+and moving points about copies whole rows. Where a layer of few channels wants them first, it gets
+them out of a matrix product, which writes either layout at no cost.
 """
 
 from __future__ import annotations
