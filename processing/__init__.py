@@ -1,0 +1,1 @@
+"""Processing: what the analyst calls, a provider and one file an algorithm."""

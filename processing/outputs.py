@@ -1,0 +1,100 @@
+"""Outputs: what stands in the way of writing them, and who shows them already.
+
+An output must not be an input or another output. One that is open as a layer of the project is
+replaced and the layer shows the new pixels; on Windows an open file cannot be replaced, so there
+the run is refused before it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+from ..rasd_qgis.contract.errors import OutputError
+from ..rasd_qgis.contract.request import FuseRequest
+from .layers import local_files, source_path
+
+
+def check_outputs(request: FuseRequest) -> None:
+    """OutputError where an output is one of the inputs, or two outputs are one file."""
+    inputs = [
+        *local_files(request.hyperspectral.path),
+        *local_files(request.multispectral.path),
+        *local_files(request.model_file or ""),
+    ]
+    taken: list[str] = []
+    for output in _outputs(request):
+        if any(same_file(output, path) for path in inputs):
+            raise OutputError(
+                f"The output {output} is one of the inputs, which are never overwritten.",
+                "Choose another file name.",
+            )
+        if any(same_file(output, path) for path in taken):
+            raise OutputError(
+                f"Two outputs would be written to {output}.", "Choose a file name for each."
+            )
+        taken.append(output)
+
+
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """True where both paths lead to one file, whether or not it exists yet."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return _canonical(one) == _canonical(other)
+
+
+def _canonical(path: str | Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _outputs(request: FuseRequest) -> list[str]:
+    paths = (request.output, request.confidence, request.model_output)
+    return [path for path in paths if path]
+
+
+def layers_showing(project: QgsProject | None, paths: Iterable[str]) -> dict[str, list[str]]:
+    """By output path, the ids of the project's layers that show that file."""
+    found: dict[str, list[str]] = {path: [] for path in paths}
+    for layer in project.mapLayers().values() if project else ():
+        if not isinstance(layer, QgsRasterLayer) or layer.providerType() != "gdal":
+            continue
+        files = local_files(source_path(layer))
+        for path, ids in found.items():
+            if any(same_file(path, file) for file in files):
+                ids.append(layer.id())
+    return {path: ids for path, ids in found.items() if ids}
+
+
+def refuse_open_files(project: QgsProject | None, showing: dict[str, list[str]]) -> None:
+    """OutputError on Windows for an output that a layer holds open."""
+    if sys.platform != "win32" or not showing:
+        return
+    path, ids = next(iter(showing.items()))
+    name = project.mapLayer(ids[0]).name()
+    raise OutputError(
+        f"The output {path} is open as the layer “{name}”, so Windows does not let it be replaced.",
+        "Remove that layer, or choose another file name.",
+    )
+
+
+class MainThread(QObject):
+    """Calls a function in QGIS's main thread, at once from there, soon from any other."""
+
+    _asked = pyqtSignal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moveToThread(QgsApplication.instance().thread())
+        self._asked.connect(self._call)
+
+    def call(self, function) -> None:
+        self._asked.emit(function)
+
+    def _call(self, function) -> None:
+        function()

@@ -1,0 +1,45 @@
+"""The provider: RASD Fusion's entry in the Processing Toolbox."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from ..rasd_qgis.engine_link.child import stop_all
+from .base import ICONS
+from .fuse import FuseAlgorithm
+from .setup_engine import SetupEngineAlgorithm
+from .version import plugin_version
+
+
+class RasdProvider(QgsProcessingProvider):
+    """Provides the algorithms under the id `rasd`."""
+
+    def id(self) -> str:
+        """The id, which never changes and is never translated."""
+        return "rasd"
+
+    def name(self) -> str:
+        """The name in the toolbox."""
+        return "RASD Fusion"
+
+    def versionInfo(self) -> str:  # noqa: N802
+        """The plugin's version."""
+        return plugin_version()
+
+    def icon(self) -> QIcon:
+        """The icon in the toolbox."""
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:  # noqa: N802
+        """The path of the icon."""
+        return str(ICONS / "rasd_fusion.svg")
+
+    def unload(self) -> None:
+        """Called by QGIS when the provider is removed: no engine outlives it."""
+        stop_all()
+
+    def loadAlgorithms(self) -> None:  # noqa: N802
+        """Add every algorithm."""
+        for algorithm in (FuseAlgorithm, SetupEngineAlgorithm):
+            self.addAlgorithm(algorithm())
