@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .blocked import blocked_scan
-from .fused import fused_scan, kernels
+from .fused import compiled, fused_scan
 from .mamba import mamba_kernel, mamba_scan
 from .reference import reference_scan
 
@@ -44,7 +44,7 @@ def selective_scan(
 def _fastest(u: Tensor) -> Callable[..., Tensor]:
     """The form to use for arguments of this dtype on this device."""
     if u.dtype == torch.float32:
-        if u.device.type == "cpu" and kernels() is not None:
+        if u.device.type == "cpu" and compiled() is not None:
             return fused_scan
         if u.device.type == "cuda" and mamba_kernel() is not None:
             return mamba_scan

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
 
 
-def kernel_cache() -> Path | None:
-    """The folder, made if need be and readable by the user alone; None if it cannot be written.
+def kernel_cache(named: str) -> Path | None:
+    """The folder for kernels of this very source, made if need be; None if it cannot be written.
 
-    Compiled kernels are unpickled when loaded, so a folder that others may write is refused.
+    named: where the user wants numba's caches, or "". Compiled kernels are unpickled when loaded,
+    so a folder that others may write is refused.
     """
-    folder = _user_cache() / "rasd-fusion" / "kernels"
+    parent = Path(named) if named else _user_cache() / "rasd-fusion" / "kernels"
+    folder = parent / _digest()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
-    except (OSError, RuntimeError):
+    except OSError:
         return None
     if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o022):
         return None
     return folder if os.access(folder, os.W_OK) else None
+
+
+def _digest() -> str:
+    """Of every source here: numba looks at a kernel's own file alone, not at what it is made of."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
 def _user_cache() -> Path:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from importlib import import_module
 from types import ModuleType
-from typing import Callable
+from typing import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
 @lru_cache(maxsize=1)
-def kernels() -> ModuleType | None:
-    """The compiled kernels, or None where numba is missing or cannot work here.
+def compiled() -> ModuleType | None:
+    """The module of compiled kernels, or None where numba is missing or cannot work here.
 
     The first call in a process takes the time to import numba and to load or compile.
     """
     try:
-        from . import kernels as module
-    except Exception:  # numba's own errors are many, and none may keep a user from a result
+        return import_module(".kernels", __package__)
+    except ModuleNotFoundError:
         return None
-    return module
+    except Exception as error:  # numba's own errors are many; none may keep a user from a result
+        warnings.warn(f"The compiled scan does not work here, a slower one is used: {error}")
+        return None
 
 
 def fused_scan(
@@ -32,14 +37,14 @@ def fused_scan(
     """The recurrence of `selective_scan`, whose shapes it shares: float32 on the CPU.
 
     Fastest where u, delta, B and C are transposed views of contiguous (N, L, ·) tensors, the
-    layout in which y is returned too; others are copied into it. `kernels()` must not be None.
+    layout in which y is returned too; others are copied into it. `compiled()` must not be None.
     """
     channels = u.shape[1]
-    padding = -channels % kernels().LANES
-    u, delta = (F.pad(x.transpose(1, 2), (0, padding)) for x in (u, delta))
-    D, delta_bias = (F.pad(x, (0, padding)) for x in (D, delta_bias))
-    A = F.pad(A, (0, 0, 0, padding))
-    B, C = B.transpose(1, 2), C.transpose(1, 2)
+    padding = -channels % compiled().LANES
+    u, delta, B, C = (x.transpose(1, 2) for x in (u, delta, B, C))
+    if padding:
+        u, delta, D, delta_bias = (F.pad(x, (0, padding)) for x in (u, delta, D, delta_bias))
+        A = F.pad(A, (0, 0, 0, padding))
     y = _FusedScan.apply(u, delta, A, B, C, D, delta_bias)
     return y[..., :channels].transpose(1, 2)
 
@@ -49,50 +54,50 @@ class _FusedScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, u, delta, A, B, C, D, bias):
-        kernel = kernels()
         inputs = _arranged(u, delta, A, B, C, D, bias)
-        n, length, groups, lanes = inputs[0].shape
-        states = A.shape[1]
-        chunks = -(-length // kernel.CHUNK) if any(ctx.needs_input_grad) else 0
-        saved = u.new_empty(n, groups, chunks, states, lanes)
+        (n, length, channels), states = u.shape, A.shape[1]
+        groups = channels // compiled().LANES
+        chunks = -(-length // compiled().CHUNK) if any(ctx.needs_input_grad) else 0
         y = torch.empty_like(inputs[0])
-        _each_group(kernel.forward, n, groups, (*inputs, y, saved), states + 2)
+        saved = _rows(u.new_empty(n * chunks * channels * states))
+        _each_group(compiled().forward, n, groups, (*inputs, y, saved), scratch_rows=states)
         ctx.save_for_backward(*inputs, saved)
-        return y.view(u.shape)
+        return y.view(n, length, channels)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once_differentiable
     def backward(ctx, dy):
-        kernel = kernels()
         *inputs, saved = ctx.saved_tensors
-        u, rate, B = inputs[0], inputs[2], inputs[3]
-        n, length, groups, lanes = u.shape
-        states = B.shape[2]
-        dy = dy.contiguous().view(u.shape)
-        du, ddelta = torch.empty_like(u), torch.empty_like(u)
-        drate = u.new_empty(n, *rate.shape)
-        dB, dC = (u.new_empty(n, groups, length, states) for _ in range(2))
-        rows = (2 * kernel.CHUNK + 2) * states + 2 * kernel.CHUNK + 4
+        (n, length, channels), states = dy.shape, inputs[3].shape[2]
+        groups = channels // compiled().LANES
+        dy = _rows(dy.contiguous())
+        du, ddelta = torch.empty_like(dy), torch.empty_like(dy)
+        drate = _rows(dy.new_empty(n * channels * states))
+        dB, dC = (dy.new_empty(n * groups, length, states) for _ in range(2))
         _each_group(
-            kernel.backward, n, groups, (*inputs, saved, dy, du, ddelta, drate, dB, dC), rows
+            compiled().backward, n, groups, (*inputs, saved, dy, du, ddelta, drate, dB, dC),
+            scratch_rows=(2 * compiled().CHUNK + 2) * states,
         )
-        du, ddelta, dD = (x.view(n, length, -1) for x in (du, ddelta, dy * u))
-        dA = drate.sum(dim=0).transpose(1, 2).reshape(-1, states)
-        return du, ddelta, dA, dB.sum(dim=1), dC.sum(dim=1), dD.sum((0, 1)), ddelta.sum((0, 1))
+        dD = (dy * inputs[0]).view(-1, channels).sum(dim=0)
+        du, ddelta = (x.view(n, length, channels) for x in (du, ddelta))
+        dA = drate.view(n, groups, states, -1).sum(dim=0).transpose(1, 2).reshape(channels, states)
+        dB, dC = (x.view(n, groups, length, states).sum(dim=1) for x in (dB, dC))
+        return du, ddelta, dA, dB, dC, dD, ddelta.sum(dim=(0, 1))
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    return tensor.view(-1, compiled().LANES)
 
 
 def _arranged(u, delta, A, B, C, D, bias) -> tuple[Tensor, ...]:
-    """The inputs in the kernels' layouts; A as a rate of powers of two, (G, S, LANES)."""
-    lanes = kernels().LANES
-    groups = u.shape[2] // lanes
-    points = tuple(x.contiguous().view(*u.shape[:2], groups, lanes) for x in (u, delta))
-    rate = (A * kernels().LOG2_E).view(groups, lanes, -1).transpose(1, 2).contiguous()
-    channels = tuple(x.contiguous().view(groups, lanes) for x in (D, bias))
-    return (*points, rate, B.contiguous(), C.contiguous(), *channels)
+    """The inputs in the kernels' layouts, A as a rate of powers of two."""
+    rate = (A * compiled().LOG2_E).view(-1, compiled().LANES, A.shape[1]).transpose(1, 2)
+    u, delta, rate, D, bias = (_rows(x.contiguous()) for x in (u, delta, rate, D, bias))
+    return u, delta, rate, B.contiguous(), C.contiguous(), D, bias
 
 
 def _each_group(
-    kernel: Callable[..., None], n: int, groups: int, tensors: tuple[Tensor, ...], rows: int
+    kernel: Callable[..., None], n: int, groups: int, tensors: Sequence[Tensor], scratch_rows: int
 ) -> None:
     """Run the kernel for every sequence and group on torch's number of threads, this one too.
 
@@ -100,27 +105,26 @@ def _each_group(
     meet, and its OpenMP would stand beside torch's.
     """
     arrays = [tensor.detach().numpy() for tensor in tensors]
-    lanes = kernels().LANES
     tasks = deque((i, g) for i in range(n) for g in range(groups))
 
     def work_off() -> None:
-        scratch = torch.empty(rows, lanes).numpy()
-        while tasks:
+        scratch = torch.empty(scratch_rows, compiled().LANES).numpy()
+        while True:
             try:
-                task = tasks.popleft()
+                sequence, group = tasks.popleft()
             except IndexError:
                 return
-            kernel(*task, *arrays, scratch)
+            kernel(sequence, group, groups, *arrays, scratch)
 
-    threads = min(torch.get_num_threads(), len(tasks))
-    helpers = [_pool(threads - 1).submit(work_off) for _ in range(threads - 1)]
+    helpers = min(torch.get_num_threads(), len(tasks)) - 1
+    started = [_pool(helpers).submit(work_off) for _ in range(helpers)]
     work_off()
-    for helper in helpers:
-        # One that has not begun has nothing left to do (and in a forked child never will begin).
+    for helper in started:
+        # One that has not begun finds nothing left to do (in a forked child it never would begin).
         if not helper.cancel():
             helper.result()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=None)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="selective-scan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from typing import Callable
 
@@ -34,7 +35,10 @@ def mamba_kernel() -> Callable[..., Tensor] | None:
         from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
 
         agrees = _agrees(selective_scan_fn)
-    except Exception:  # a build for another torch or card fails in many ways, all of them no
+    except ModuleNotFoundError:
+        return None
+    except Exception as error:  # a build for another torch or card fails in many ways
+        warnings.warn(f"mamba-ssm does not work here, another scan is used: {error}")
         return None
     return selective_scan_fn if agrees else None
 
