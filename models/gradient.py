@@ -1,8 +1,8 @@
 """The gradient embedding: edges of the feature map, told to the attention branch.
 
 Horizontal and vertical Sobel differences of the features, each channel first brought to 0…1 by its
-own least and greatest value. Sobel's weights sum to zero, so the least value drops out and the
-division may follow the differences: only the range is needed.
+own least and greatest value. Sobel's weights sum to zero, so taking off the least value would change
+nothing: the features are only divided by their range.
 """
 
 from __future__ import annotations
@@ -12,37 +12,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .discriminator import SLOPE
+from .layout import on_grid
 
 FLAT = 1e-6  # a channel whose range is below this has no edges worth dividing up
 
 
-def sobel(features: Tensor) -> Tensor:
-    """Edges of (N, H, W, C) after min-max normalisation: (N, H, W, 2C), horizontal then vertical.
+class Sobel(nn.Module):
+    """Features (N, H, W, C) → edges (N, H, W, 2C), horizontal then vertical.
 
-    Kernels are Sobel's over 8, the border repeated.
+    The kernels are Sobel's over 8, the border is repeated.
     """
-    scale = 1 / (8 * (features.amax((1, 2)) - features.amin((1, 2))).clamp_min(FLAT))
-    across = _differences(_smoothed(features, 1), 2)
-    down = _differences(_smoothed(features, 2), 1)
-    return torch.cat((across, down), -1) * torch.cat((scale, scale), -1)[:, None, None]
 
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
+        self.register_buffer("across", across.repeat(channels, 1, 1, 1), persistent=False)
+        self.register_buffer("down", across.T.repeat(channels, 1, 1, 1), persistent=False)
 
-def _padded(x: Tensor, axis: int) -> Tensor:
-    """One more row (or column) at both ends of an axis, repeated."""
-    last = x.shape[axis] - 1
-    return torch.cat((x.narrow(axis, 0, 1), x, x.narrow(axis, last, 1)), axis)
+    def forward(self, features: Tensor) -> Tensor:
+        span = (features.amax((1, 2)) - features.amin((1, 2))).clamp_min(FLAT)
+        return on_grid(self._differences, features / span[:, None, None])
 
-
-def _smoothed(x: Tensor, axis: int) -> Tensor:
-    """(1, 2, 1) along an axis."""
-    length, padded = x.shape[axis], _padded(x, axis)
-    return padded.narrow(axis, 0, length) + 2 * x + padded.narrow(axis, 2, length)
-
-
-def _differences(x: Tensor, axis: int) -> Tensor:
-    """(-1, 0, 1) along an axis."""
-    length, padded = x.shape[axis], _padded(x, axis)
-    return padded.narrow(axis, 2, length) - padded.narrow(axis, 0, length)
+    def _differences(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        # two convolutions of a channel each: one of two outputs a channel takes ten times as long
+        return torch.cat([F.conv2d(x, k, groups=x.shape[1]) for k in (self.across, self.down)], 1)
 
 
 class GradientEmbedding(nn.Module):

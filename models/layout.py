@@ -8,8 +8,10 @@ them out of a matrix product, which writes either layout at no cost.
 
 from __future__ import annotations
 
+from typing import Callable
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def as_points(grid: Tensor) -> Tensor:
@@ -17,7 +19,7 @@ def as_points(grid: Tensor) -> Tensor:
     return grid.flatten(1, 2)
 
 
-def on_grid(layer: nn.Module, grid: Tensor) -> Tensor:
+def on_grid(layer: Callable[[Tensor], Tensor], grid: Tensor) -> Tensor:
     """A channels-first layer, such as a Conv2d, applied to (N, H, W, C); returns that layout."""
     return layer(grid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .attention import Attention
 from .config import RASDConfig
 from .discriminator import SLOPE, Discriminator
-from .gradient import sobel
+from .gradient import Sobel
 from .layout import as_points, on_grid
 from .low_rank import LowRank
 from .routing import descending, low_rank_grid
@@ -43,6 +43,7 @@ class RASD(nn.Module):
         self.discriminator = Discriminator(config.channels)
         self.low_rank = LowRank(config.channels, config.terms)
         self.attention = Attention(config.channels, config.heads)
+        self.sobel = Sobel(config.channels)
         self.refine = Refine(config.channels)
 
     def forward(self, features: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
@@ -62,6 +63,6 @@ class RASD(nn.Module):
         if split[0]:
             parts.append(self.low_rank(trust * low, grid))
         if split[1]:
-            edges = order.sort(as_points(sobel(features)))[:, split[0] :]
+            edges = order.sort(as_points(self.sobel(features)))[:, split[0] :]
             parts.append(self.attention(rest, (1 - doubt) * rest, edges))
         return order.restore(torch.cat(parts, 1)).view_as(features)

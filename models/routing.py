@@ -49,14 +49,24 @@ class Permutation:
 
 
 def descending(keys: Tensor) -> Permutation:
-    """The stable order of (N, n) keys from the greatest to the least, sample by sample."""
-    samples, count = keys.shape
-    order = torch.sort(keys.detach(), dim=1, descending=True, stable=True).indices
-    first = torch.arange(samples, device=keys.device)[:, None] * count
-    there = (order + first).flatten()
+    """The stable order of keys (N, n), none negative, from greatest to least, sample by sample."""
+    there = _order(keys.detach())
     back = torch.empty_like(there)
     back[there] = torch.arange(there.numel(), device=keys.device)
     return Permutation(there, back)
+
+
+def _order(keys: Tensor) -> Tensor:
+    """(N·n,) row numbers, sample after sample, each sample's from its greatest key to its least."""
+    samples, count = keys.shape
+    sample = torch.arange(samples, device=keys.device)[:, None]
+    if keys.device.type == "cpu" and keys.dtype == torch.float32:
+        # torch sorts whole numbers by radix, in half the time; the bits of floats from 0 up are in
+        # the order of the floats
+        bits = keys.contiguous().view(torch.int32).long()
+        return torch.sort((((sample + 1) << 31) - bits).flatten(), stable=True).indices
+    order = torch.sort(keys, dim=1, descending=True, stable=True).indices
+    return (order + sample * count).flatten()
 
 
 def low_rank_grid(height: int, width: int, ratio: float) -> tuple[int, int]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from rasd_fusion.models.gradient import GradientEmbedding, sobel
+from rasd_fusion.models.gradient import GradientEmbedding, Sobel
 
 KERNEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
+
+
+def sobel(features: torch.Tensor) -> torch.Tensor:
+    return Sobel(features.shape[-1]).to(features.dtype)(features)
 
 
 def written_out(features: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from rasd_fusion.models import RASDConfig
-from rasd_fusion.models.gradient import sobel
 from rasd_fusion.models.rasd import RASD
 
 CONFIG = RASDConfig(6, 2, channels=8, stages=1)
@@ -22,7 +21,7 @@ def routed_by_hand(part: RASD, features, confidence, grid) -> torch.Tensor:
     out = torch.empty_like(features)
     for n in range(features.shape[0]):
         m, f = confidence[n].flatten(), features[n].flatten(0, 1)
-        edges = sobel(features[n : n + 1])[0].flatten(0, 1)
+        edges = part.sobel(features[n : n + 1])[0].flatten(0, 1)
         order = sorted(range(m.numel()), key=lambda i: -m[i].item())
         low, rest = order[: grid[0] * grid[1]], order[grid[0] * grid[1] :]
         flat = out[n].view(-1, features.shape[-1])

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from rasd_fusion.models.routing import descending, low_rank_grid
 
 
-@given(st.integers(1, 3), st.integers(1, 40), st.integers(0, 2**31), st.booleans())
-def test_order_is_a_permutation_and_is_undone_exactly(samples, count, seed, ties):
+@given(
+    st.integers(1, 3), st.integers(1, 40), st.integers(0, 2**31), st.booleans(),
+    st.sampled_from((torch.float32, torch.float64)),
+)
+def test_order_is_a_permutation_and_is_undone_exactly(samples, count, seed, ties, dtype):
     generator = torch.Generator().manual_seed(seed)
-    keys = torch.rand(samples, count, generator=generator)
+    keys = torch.rand(samples, count, generator=generator, dtype=dtype)
     keys = (keys * 4).round() if ties else keys
     points = torch.randn(samples, count, 3, generator=generator)
     order = descending(keys)
@@ -23,6 +26,13 @@ def test_order_is_a_permutation_and_is_undone_exactly(samples, count, seed, ties
     for sample in range(samples):
         by_hand = sorted(range(count), key=lambda i: -keys[sample, i].item())
         assert torch.equal(there[sample], points[sample, by_hand])
+
+
+def test_long_lists_of_close_confidences_are_in_order_and_stable():
+    keys = 0.5 + 1e-7 * torch.randint(0, 50, (2, 70_000))
+    order = descending(keys).there.view(2, -1) - torch.tensor([[0], [70_000]])
+    expected = torch.sort(keys, dim=1, descending=True, stable=True).indices
+    assert torch.equal(order, expected)
 
 
 def test_gradient_follows_the_points():
