@@ -6,8 +6,15 @@ imported until QGIS asks for the plugin, so that the engine can load the same ro
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def classFactory(iface):  # noqa: N802 - the name QGIS calls
+if TYPE_CHECKING:
+    from qgis.gui import QgisInterface
+
+    from .rasd_qgis.plugin import RasdFusionPlugin
+
+
+def classFactory(iface: QgisInterface | None) -> RasdFusionPlugin:
     """Return the plugin's life inside QGIS; `iface` is None under qgis_process."""
     from .rasd_qgis.plugin import RasdFusionPlugin
 

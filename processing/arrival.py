@@ -29,7 +29,7 @@ class Arrival(QgsProcessingLayerPostProcessorInterface):
         self._on_top = on_top
         self._history = history
 
-    def postProcessLayer(  # noqa: N802
+    def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
         """Called by QGIS in the main thread once the layer is loaded."""

@@ -17,7 +17,7 @@ class RasdAlgorithm(QgsProcessingAlgorithm):
 
     icon_name = "rasd_fusion.svg"
 
-    def createInstance(self) -> RasdAlgorithm:  # noqa: N802
+    def createInstance(self) -> RasdAlgorithm:
         """A fresh algorithm; QGIS asks for one a run."""
         return type(self)()
 
@@ -25,9 +25,14 @@ class RasdAlgorithm(QgsProcessingAlgorithm):
         """The icon in the toolbox."""
         return QIcon(self.svgIconPath())
 
-    def svgIconPath(self) -> str:  # noqa: N802
+    def svgIconPath(self) -> str:
         """The path of the icon."""
         return str(ICONS / self.icon_name)
+
+
+def one_line_paragraphs(text: str) -> str:
+    """`text` with a line a paragraph, the form in which QGIS shows help."""
+    return "\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def as_processing_error(error: RasdError) -> QgsProcessingException:

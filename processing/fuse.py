@@ -21,8 +21,8 @@ from ..rasd_qgis.engine_link.environment import require_engine
 from ..rasd_qgis.engine_link.process import run_engine
 from . import fuse_parameters as names
 from .arrival import Arrival, announce
-from .base import RasdAlgorithm, as_processing_error
-from .outputs import MainThread, check_outputs, layers_showing, refuse_open_files
+from .base import RasdAlgorithm, as_processing_error, one_line_paragraphs
+from .outputs import MainThread, layers_showing, refuse_open_files
 from .styles import ConfidenceRamp, Look, apply_look, natural_colour, save_style
 from .translation import tr
 
@@ -42,7 +42,7 @@ class FuseAlgorithm(RasdAlgorithm):
         """The id, which never changes and is never translated."""
         return "fuse"
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """The name in the toolbox."""
         return tr("Fuse hyperspectral and multispectral")
 
@@ -54,22 +54,22 @@ class FuseAlgorithm(RasdAlgorithm):
         )
         return words.split(",")
 
-    def shortDescription(self) -> str:  # noqa: N802
+    def shortDescription(self) -> str:
         """The tool tip."""
         return tr("Gives a hyperspectral raster the resolution of a multispectral one.")
 
-    def shortHelpString(self) -> str:  # noqa: N802
+    def shortHelpString(self) -> str:
         """The help beside the dialog."""
-        return tr(_HELP)
+        return tr(one_line_paragraphs(_HELP))
 
-    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         """Declare parameters and outputs."""
         for parameter in names.parameters():
             self.addParameter(parameter)
         for output in names.number_outputs():
             self.addOutput(output)
 
-    def canExecute(self) -> tuple[bool, str]:  # noqa: N802
+    def canExecute(self) -> tuple[bool, str]:
         """False, with what to do, where the engine is not set up."""
         try:
             require_engine()
@@ -77,17 +77,18 @@ class FuseAlgorithm(RasdAlgorithm):
             return False, str(error)
         return True, ""
 
-    def checkParameterValues(  # noqa: N802
+    def checkParameterValues(
         self, parameters: dict[str, Any], context: QgsProcessingContext
     ) -> tuple[bool, str]:
-        """False, with a sentence, for values that no run could use."""
+        """False, with one sentence, where no run could begin."""
         try:
+            require_engine()
             names.check(self, parameters, context)
         except RasdError as error:
             return False, str(error)
         return super().checkParameterValues(parameters, context)
 
-    def prepareAlgorithm(  # noqa: N802
+    def prepareAlgorithm(
         self,
         parameters: dict[str, Any],
         context: QgsProcessingContext,
@@ -97,7 +98,6 @@ class FuseAlgorithm(RasdAlgorithm):
         try:
             require_engine()
             request = names.fuse_request(self, parameters, context)
-            check_outputs(request)
             paths = [path for path in (request.output, request.confidence) if path]
             self._showing = layers_showing(context.project(), paths)
             refuse_open_files(context.project(), self._showing)
@@ -107,7 +107,7 @@ class FuseAlgorithm(RasdAlgorithm):
         self._main_thread = MainThread()
         return True
 
-    def processAlgorithm(  # noqa: N802
+    def processAlgorithm(
         self,
         parameters: dict[str, Any],
         context: QgsProcessingContext,
@@ -129,7 +129,7 @@ class FuseAlgorithm(RasdAlgorithm):
         figures = {name: values.get(word) for name, (_, word) in names.NUMBERS.items()}
         return {name: value for name, value in {**results, **figures}.items() if value is not None}
 
-    def postProcessAlgorithm(  # noqa: N802
+    def postProcessAlgorithm(
         self, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         """Name, group and style the outputs, and refresh layers that already show them."""
@@ -156,11 +156,11 @@ class FuseAlgorithm(RasdAlgorithm):
         self._looks[request.output] = natural_colour(fused, rgb)
         if request.confidence:
             self._looks[request.confidence] = ConfidenceRamp()
-        for path, look in self._looks.items():
-            try:
+        try:
+            for path, look in self._looks.items():
                 save_style(path, look)
-            except OSError as error:
-                feedback.pushWarning(tr("The style of {} was not saved: {}").format(path, error))
+        except OSError as error:
+            feedback.pushWarning(tr("A style was not saved: {}").format(error))
 
     def _refresh(self, project: QgsProject | None) -> None:
         """Let layers that were open on an output show its new pixels."""
@@ -189,19 +189,26 @@ def _history(request: FuseRequest, values: dict[str, Any]) -> str:
     )
 
 
-_HELP = """<p>Fuses a coarse hyperspectral layer with a fine multispectral layer of the same
-ground: the result has the bands of the first on the grid of the second. It is computed by the
-network RASD-FuNet, which sends the points it trusts to be simple through a low-rank branch and
-the others through attention.</p>
-<p><b>Hyperspectral layer</b>, <b>multispectral layer</b>: files on this computer. They may differ
-in CRS, extent and rotation, and the ratio of their pixel sizes need not be whole. A CRS or nodata
-set on the layer counts.</p>
-<p><b>Share of points routed to the low-rank branch</b>: 0 uses attention alone, 1 the low-rank
-branch alone; more is faster. 0.3 to 0.9 is useful.</p>
-<p><b>Model</b>: <i>scene</i> trains on these two layers, within the training time; <i>file</i>
-uses a model that an earlier run saved.</p>
-<p><b>Extent</b>: the part to fuse; empty takes all that both layers cover.</p>
-<p><b>Fused</b> keeps data type, nodata, scale, band names and wavelengths of the hyperspectral
-layer. <b>Confidence</b> shows, from 0 to 1, where the network trusted the low-rank branch: first
-the mean, then each stage and scale. <b>Trained model</b> is used again by model <i>file</i>.</p>
-<p>The first run needs the engine: run <i>Set up the engine</i> once.</p>"""
+_HELP = """Fuses a coarse hyperspectral layer with a fine multispectral layer of the same ground: the
+result has the bands of the first on the grid of the second. It is computed by the network RASD-
+FuNet, which sends the points that it trusts to be simple through a low-rank branch and the
+others through attention.
+
+Hyperspectral layer, multispectral layer: files on this computer. They may differ in CRS, extent
+and rotation, and the ratio of their pixel sizes need not be whole. A CRS or nodata set on the
+layer counts.
+
+Share of points routed to the low-rank branch: 0 uses attention alone, 1 the low-rank branch
+alone; more is faster. 0.3 to 0.9 is useful.
+
+Model: “scene” trains on these two layers, within the training time; “file” uses a model that an
+earlier run saved.
+
+Extent: the part to fuse; empty takes all that both layers cover.
+
+Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer.
+Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean,
+then each stage and scale. Trained model is what model “file” uses.
+
+The engine is set up once, by the algorithm “Set up the engine”.
+"""

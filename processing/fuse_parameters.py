@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -24,8 +25,9 @@ from qgis.core import (
 )
 
 from ..rasd_qgis.contract.errors import InputError, RequestError
-from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE, MODELS, FuseRequest, RasterSource
+from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE, MODELS, FuseRequest
 from .layers import raster_source
+from .outputs import check_outputs, stated_path
 from .translation import tr
 from .version import plugin_version
 
@@ -141,24 +143,44 @@ def check(
             f"The routing ratio is {ratio:g}; it is a share of the points, from 0 to 1.",
             "0 uses attention alone, 1 the low-rank branch alone, 0.5 is a good start.",
         )
-    for name in (INPUT_HS, INPUT_MS):
-        source(algorithm, values, name, context)
+    outputs = {name: stated_path(values.get(name)) for name in (OUTPUT, CONFIDENCE, MODEL_OUTPUT)}
+    outputs[OUTPUT] = outputs[OUTPUT] or "a temporary file"
+    check_outputs(_request(algorithm, values, context, outputs))
 
 
 def fuse_request(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> FuseRequest:
-    """The request that these parameter values make; RasdError where they make none."""
+    """The request that these parameter values make; RasdError where they make none.
+
+    Temporary outputs get their names here, so it is called once a run.
+    """
+    outputs = {
+        OUTPUT: algorithm.parameterAsOutputLayer(values, OUTPUT, context),
+        CONFIDENCE: algorithm.parameterAsOutputLayer(values, CONFIDENCE, context),
+        MODEL_OUTPUT: algorithm.parameterAsFileOutput(values, MODEL_OUTPUT, context),
+    }
+    request = _request(algorithm, values, context, outputs)
+    check_outputs(request)
+    return request
+
+
+def _request(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    context: QgsProcessingContext,
+    outputs: dict[str, str],
+) -> FuseRequest:
     multispectral = raster_layer(algorithm, values, INPUT_MS, context)
     return FuseRequest(
         run_id=secrets.token_hex(8),
-        hyperspectral=source(algorithm, values, INPUT_HS, context),
+        hyperspectral=raster_source(raster_layer(algorithm, values, INPUT_HS, context)),
         multispectral=raster_source(multispectral),
-        output=algorithm.parameterAsOutputLayer(values, OUTPUT, context),
-        confidence=algorithm.parameterAsOutputLayer(values, CONFIDENCE, context) or None,
+        output=outputs[OUTPUT],
+        confidence=outputs[CONFIDENCE] or None,
         model=algorithm.parameterAsEnumString(values, MODEL, context),
         model_file=algorithm.parameterAsFile(values, MODEL_FILE, context) or None,
-        model_output=algorithm.parameterAsFileOutput(values, MODEL_OUTPUT, context) or None,
+        model_output=outputs[MODEL_OUTPUT] or None,
         routing_ratio=algorithm.parameterAsDouble(values, ROUTING_RATIO, context),
         extent=_extent(algorithm, values, multispectral.crs(), context),
         training_minutes=algorithm.parameterAsDouble(values, TRAINING_MINUTES, context),
@@ -169,16 +191,6 @@ def fuse_request(
         seed=algorithm.parameterAsInt(values, SEED, context),
         provenance=_provenance(),
     )
-
-
-def source(
-    algorithm: QgsProcessingAlgorithm,
-    values: dict[str, Any],
-    name: str,
-    context: QgsProcessingContext,
-) -> RasterSource:
-    """The raster that a parameter names; InputError where the engine cannot read it."""
-    return raster_source(raster_layer(algorithm, values, name, context))
 
 
 def raster_layer(
@@ -197,7 +209,9 @@ def raster_layer(
     return layer
 
 
-def _optional(read, values: dict[str, Any], name: str, context: QgsProcessingContext):
+def _optional(
+    read: Callable[..., Any], values: dict[str, Any], name: str, context: QgsProcessingContext
+) -> Any:
     """The value of a parameter, None where it was left empty."""
     value = values.get(name)
     empty = value is None or value == "" or (hasattr(value, "isNull") and value.isNull())

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import (
+    QgsApplication,
+    QgsProcessing,
+    QgsProcessingOutputLayerDefinition,
+    QgsProject,
+    QgsRasterLayer,
+)
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..rasd_qgis.contract.errors import OutputError
@@ -22,6 +29,11 @@ from .layers import local_files, source_path
 
 def check_outputs(request: FuseRequest) -> None:
     """OutputError where an output is one of the inputs, or two outputs are one file."""
+    if request.model_output and Path(request.model_output).suffix.lower() != ".safetensors":
+        raise OutputError(
+            f"A model is written as .safetensors, not as {request.model_output}.",
+            "Choose a file name that ends in .safetensors.",
+        )
     inputs = [
         *local_files(request.hyperspectral.path),
         *local_files(request.multispectral.path),
@@ -39,6 +51,15 @@ def check_outputs(request: FuseRequest) -> None:
                 f"Two outputs would be written to {output}.", "Choose a file name for each."
             )
         taken.append(output)
+
+
+def stated_path(value: Any) -> str:
+    """The path that an output's value states; "" for none, and for a temporary one."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    if not isinstance(value, str) or value == QgsProcessing.TEMPORARY_OUTPUT:
+        return ""
+    return value
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:
@@ -93,8 +114,9 @@ class MainThread(QObject):
         self.moveToThread(QgsApplication.instance().thread())
         self._asked.connect(self._call)
 
-    def call(self, function) -> None:
+    def call(self, function: Callable[[], None]) -> None:
+        """Call `function`."""
         self._asked.emit(function)
 
-    def _call(self, function) -> None:
+    def _call(self, function: Callable[[], None]) -> None:
         function()

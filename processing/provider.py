@@ -23,7 +23,7 @@ class RasdProvider(QgsProcessingProvider):
         """The name in the toolbox."""
         return "RASD Fusion"
 
-    def versionInfo(self) -> str:  # noqa: N802
+    def versionInfo(self) -> str:
         """The plugin's version."""
         return plugin_version()
 
@@ -31,7 +31,7 @@ class RasdProvider(QgsProcessingProvider):
         """The icon in the toolbox."""
         return QIcon(self.svgIconPath())
 
-    def svgIconPath(self) -> str:  # noqa: N802
+    def svgIconPath(self) -> str:
         """The path of the icon."""
         return str(ICONS / "rasd_fusion.svg")
 
@@ -39,7 +39,7 @@ class RasdProvider(QgsProcessingProvider):
         """Called by QGIS when the provider is removed: no engine outlives it."""
         stop_all()
 
-    def loadAlgorithms(self) -> None:  # noqa: N802
+    def loadAlgorithms(self) -> None:
         """Add every algorithm."""
         for algorithm in (FuseAlgorithm, SetupEngineAlgorithm):
             self.addAlgorithm(algorithm())

@@ -16,7 +16,7 @@ from ..rasd_qgis.contract.request import ProbeRequest
 from ..rasd_qgis.engine_link.environment import engine_home
 from ..rasd_qgis.engine_link.install import install
 from ..rasd_qgis.engine_link.process import run_engine
-from .base import RasdAlgorithm, as_processing_error
+from .base import RasdAlgorithm, as_processing_error, one_line_paragraphs
 from .translation import tr
 
 ENGINE, VERSIONS = "ENGINE", "VERSIONS"
@@ -31,7 +31,7 @@ class SetupEngineAlgorithm(RasdAlgorithm):
         """The id, which never changes and is never translated."""
         return "setupengine"
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """The name in the toolbox."""
         return tr("Set up the engine")
 
@@ -39,16 +39,16 @@ class SetupEngineAlgorithm(RasdAlgorithm):
         """Words that find it in the toolbox."""
         return tr("install,repair,torch,pytorch,environment,venv,dependencies").split(",")
 
-    def shortHelpString(self) -> str:  # noqa: N802
+    def shortHelpString(self) -> str:
         """The help beside the dialog."""
-        return tr(_HELP)
+        return tr(one_line_paragraphs(_HELP))
 
-    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         """No parameters: the place is the user's data folder, or RASD_FUSION_ENGINE."""
         self.addOutput(QgsProcessingOutputString(ENGINE, tr("Folder of the engine")))
         self.addOutput(QgsProcessingOutputString(VERSIONS, tr("Versions and devices")))
 
-    def processAlgorithm(  # noqa: N802
+    def processAlgorithm(
         self,
         parameters: dict[str, Any],
         context: QgsProcessingContext,
@@ -73,9 +73,11 @@ class SetupEngineAlgorithm(RasdAlgorithm):
         return {ENGINE: str(home), VERSIONS: text}
 
 
-_HELP = """<p>Makes the engine that computes the fusion: a Python environment of its own, with
-PyTorch, in your data folder. QGIS's own Python is left as it is. It takes about 2 GB of disk and
-needs the network once; pip's settings and HTTPS_PROXY are honoured.</p>
-<p>Run it again to repair a broken engine, or after the plugin was upgraded; it is quick where
+_HELP = """Makes the engine that computes the fusion: a Python environment of its own, with PyTorch, in
+your data folder. QGIS's own Python is left as it is. It takes about 2 GB of disk and needs the
+network once; pip's settings and HTTPS_PROXY are honoured.
+
+Run it again to repair a broken engine, or after the plugin was upgraded; it is quick where
 nothing is to be done. The variable RASD_FUSION_ENGINE chooses another place, or an existing
-environment.</p>"""
+environment.
+"""

@@ -4,13 +4,22 @@ a toolbar button, and takes all of it back when it is unloaded.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qgis.core import QgsApplication
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QAction
+
+try:
+    from qgis.PyQt.QtGui import QAction
+except ImportError:  # QGIS before 3.34 follows Qt 5's place for it alone
+    from qgis.PyQt.QtWidgets import QAction
 
 from ..processing.base import ICONS
 from ..processing.provider import RasdProvider
 from ..processing.translation import tr
+
+if TYPE_CHECKING:
+    from qgis.gui import QgisInterface
 
 MENU = "RASD Fusion"
 
@@ -18,18 +27,18 @@ MENU = "RASD Fusion"
 class RasdFusionPlugin:
     """What `classFactory` gives to QGIS; `iface` is None under qgis_process."""
 
-    def __init__(self, iface) -> None:
+    def __init__(self, iface: QgisInterface | None) -> None:
         self._iface = iface
         self._provider: RasdProvider | None = None
         self._action: QAction | None = None
 
-    def initProcessing(self) -> None:  # noqa: N802
+    def initProcessing(self) -> None:
         """Register the provider, once; all that qgis_process calls, so no GUI here."""
         if self._provider is None:
             self._provider = RasdProvider()
             QgsApplication.processingRegistry().addProvider(self._provider)
 
-    def initGui(self) -> None:  # noqa: N802
+    def initGui(self) -> None:
         """Register the provider and show the way to it in the Raster menu and toolbar."""
         self.initProcessing()
         icon = QIcon(str(ICONS / "rasd_fusion.svg"))

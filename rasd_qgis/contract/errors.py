@@ -21,7 +21,7 @@ class RasdError(Exception):
         self.advice = advice
         super().__init__(f"{message} {advice}".strip())
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         """Pickle by message and advice, as the joined sentence alone would lose the split."""
         return type(self), (self.message, self.advice)
 
@@ -81,11 +81,12 @@ class EngineCrashedError(RasdError, RuntimeError):
         super().__init__(message, advice)
         self.stderr_tail = stderr_tail
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
+        """Pickle with the tail."""
         return type(self), (self.message, self.advice, self.stderr_tail)
 
 
-class Cancelled(RasdError):  # noqa: N818 - a cancelled run is no error of anybody's
+class Cancelled(RasdError):
     """The analyst cancelled the run; nothing was written."""
 
     kind = "cancelled"

@@ -65,7 +65,7 @@ _WORDS = {event: name for name, event in _NAMES.items()}
 _TYPES = {"fraction": (int, float), "values": dict}
 
 
-class GarbledEvent(ValueError):  # noqa: N818
+class GarbledEvent(ValueError):
     """A line that is not an event."""
 
 

@@ -9,6 +9,7 @@ when the plugin is unloaded.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import queue
 import signal
@@ -16,7 +17,7 @@ import subprocess  # nosec B404 - the engine is a process of its own
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from .surroundings import clean_environment
@@ -131,7 +132,7 @@ class Child:
         for reader in self._readers:
             reader.join(max(0.0, deadline - time.monotonic()))
 
-    def _thread(self, target, stream: IO[bytes]) -> threading.Thread:
+    def _thread(self, target: Callable, stream: IO[bytes]) -> threading.Thread:
         thread = threading.Thread(target=target, args=(stream,), daemon=True)
         thread.start()
         return thread
@@ -141,12 +142,10 @@ class Child:
         self._quietly(self.process.stdin.flush)
 
     @staticmethod
-    def _quietly(action) -> None:
+    def _quietly(action: Callable) -> None:
         """Do something to a pipe whose other end may be gone."""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             action()
-        except (OSError, ValueError):
-            return
 
     def _read_lines(self, stream: IO[bytes]) -> None:
         try:
@@ -159,11 +158,9 @@ class Child:
     def _put(self, line: bytes | None) -> None:
         """Queue a line; once nobody listens any more, drop it."""
         while not self._abandoned.is_set():
-            try:
+            with contextlib.suppress(queue.Full):
                 self._lines.put(line, timeout=0.1)
                 return
-            except queue.Full:
-                continue
 
     def _read_tail(self, stream: IO[bytes]) -> None:
         try:

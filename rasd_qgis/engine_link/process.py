@@ -39,17 +39,23 @@ _DLL_STATUSES = {0xC0000135, 0xC0000142, 0xC000007B}
 class Feedback(Protocol):
     """What of QgsProcessingFeedback is used here."""
 
-    def isCanceled(self) -> bool: ...  # noqa: N802
+    def isCanceled(self) -> bool:
+        """True once the analyst cancelled."""
 
-    def setProgress(self, progress: float) -> None: ...  # noqa: N802
+    def setProgress(self, progress: float) -> None:
+        """Show the progress, 0…100."""
 
-    def setProgressText(self, text: str) -> None: ...  # noqa: N802
+    def setProgressText(self, text: str) -> None:
+        """Show what is being done."""
 
-    def pushInfo(self, info: str) -> None: ...  # noqa: N802
+    def pushInfo(self, info: str) -> None:
+        """Log a line."""
 
-    def pushWarning(self, warning: str) -> None: ...  # noqa: N802
+    def pushWarning(self, warning: str) -> None:
+        """Log a warning."""
 
-    def pushDebugInfo(self, info: str) -> None: ...  # noqa: N802
+    def pushDebugInfo(self, info: str) -> None:
+        """Log a line for developers."""
 
 
 def run_engine(
@@ -163,7 +169,7 @@ def _end_without_result(child: Child) -> Exception:
     tail = child.tail()
     message = f"The engine stopped without a result ({_describe(status)})."
     if tail:
-        message = f"{message} Its last words: …\n{tail}\n"
+        message = f"{message} Its last words:\n{tail}\n"
     return EngineCrashedError(message, _advice(status, tail), tail)
 
 
