@@ -146,7 +146,9 @@ def jacobian_at(point: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
     return np.stack([right - left, down - up], axis=1)
 
 
-def coarse_grid(fine: Grid, ratios: tuple[float, float], start: tuple[int, int], shape) -> Grid:
+def coarse_grid(
+    fine: Grid, ratios: tuple[float, float], start: tuple[int, int], shape: tuple[int, int]
+) -> Grid:
     """A grid parallel to `fine`: pixels of `ratios` (rows, cols) fine ones, in phase with it.
 
     start: the first coarse row and column, counted from fine's corner; shape: (h, w).

@@ -6,6 +6,7 @@ many bands of this dtype is found out beforehand, by writing a few pixels with i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Sequence
@@ -16,9 +17,11 @@ import rasterio
 import rasterio.shutil
 from rasterio.drivers import raster_driver_extensions
 from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
 
 from ..contract.errors import OutputError
 from .read import same_file
+from .spectral import SpectralInfo, write_spectral
 
 # Extensions that GDAL leaves open or gives to a rarer format than the one meant in this field.
 _DRIVERS = {
@@ -97,9 +100,54 @@ def _try_driver(driver: str, path: str, folder: str, count: int, dtype: str) -> 
                 kept = dataset.count == count and (dataset.read() == wanted).all()
             if not kept:
                 raise ValueError("bands or values changed")
-    except (RasterioError, ValueError) as error:
+    except Exception as error:  # each driver says no in a way of its own
         raise OutputError(
             f"The format {driver} of {Path(path).name} does not take {count} bands of {dtype} "
             f"({str(error)[:150]}).",
             "Use .tif (GeoTIFF).",
         ) from error
+
+
+def convert(source: Path, target: Path, driver: str, spectral: SpectralInfo) -> list[Path]:
+    """Copy a GeoTIFF into another format, alone in its folder; return all files it is made of.
+
+    Raises where the copy does not hold the same values.
+    """
+    rasterio.shutil.copy(source, target, driver=driver, **copy_options(driver, target.name))
+    _restore_metadata(target, driver, spectral)
+    for header in target.parent.glob("*.hdr"):
+        text = header.read_text("utf-8", errors="surrogateescape")
+        header.write_text(text.replace(str(target), target.name), "utf-8", errors="surrogateescape")
+    with rasterio.open(source) as wanted, rasterio.open(target) as copied:
+        _compare(wanted, copied)
+    return list(target.parent.iterdir())
+
+
+def _restore_metadata(target: Path, driver: str, spectral: SpectralInfo) -> None:
+    """Write again what the copy dropped, where the format can be updated at all."""
+    with contextlib.suppress(RasterioError), rasterio.open(target, "r+") as dataset:
+        write_spectral(dataset, spectral)
+        if driver == "ENVI":
+            dataset.update_tags(ns="ENVI", **_envi_fields(spectral))
+
+
+def _envi_fields(info: SpectralInfo) -> dict[str, str]:
+    """Header fields that ENVI programs read, where they are known of every band."""
+    fields = {"bbl": _braced(info.good)}
+    if None not in info.wavelengths:
+        fields.update(wavelength=_braced(info.wavelengths), wavelength_units="Nanometers")
+    if None not in info.fwhm:
+        fields["fwhm"] = _braced(info.fwhm)
+    return fields
+
+
+def _braced(values: Sequence[float | None]) -> str:
+    return "{" + ", ".join(f"{value:.10g}" for value in values) + "}"
+
+
+def _compare(wanted: DatasetReader, copied: DatasetReader) -> None:
+    """Raise ValueError where a copy differs, as it does where the disk was full."""
+    for _, window in wanted.block_windows(1):
+        pair = wanted.read(window=window), copied.read(window=window)
+        if not np.array_equal(*pair, equal_nan=True):
+            raise ValueError("the copy does not hold the same values")

@@ -8,7 +8,6 @@ Reading is by window and lazy; a scene may be larger than memory. An instance is
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import CRSError, RasterioError
@@ -24,29 +24,31 @@ from rasterio.windows import Window
 
 from ..contract.errors import InputError
 from ..contract.request import RasterSource
+from .encode import Encoding
 from .grid import Grid
 from .spectral import read_spectral
-from .validity import SampleRules, dead_bands, is_mask, storable
+from .validity import SampleRules, dead_bands, is_mask
 
+# rasterio wraps most of GDAL's errors, but lets some through as they are.
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 # Samples looked at to find dead bands: all of a small image, else windows spread over it.
 _LOOK_WHOLE = 2**24
 _LOOK_WINDOWS = 4
 _LOOK_SIZE = 48
-_WEB_DRIVERS = {"WMS", "WMTS", "WCS", "HTTP", "EEDAI", "DAAS", "PLMOSAIC", "OGCAPI", "PostGISRaster"}
+_WEB_DRIVERS = {"WMS", "WMTS", "WCS", "HTTP", "EEDAI", "DAAS", "PLMOSAIC", "OGCAPI"}
+_WEB_PATHS = ("/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift")
 _NARROW = ("float64", "int32", "uint32", "int64", "uint64")
 
 
 class Raster:
     """An open raster; a context manager. Raises InputError for what cannot serve as an input.
 
-    Attributes:
-        name: the layer's name, for sentences. count: bands, a mask band not counted.
-        dtype: of the stored values. grid: where it lies. spectral: what its bands see.
-        nodata: the file's nodata as the dtype holds it, of the first band that has one, or None.
-        scales, offsets: per band, value = DN · scale + offset.
-        dead: (count,) bool, bands that hold no measurements. good: (count,) bool, bands neither
-        dead nor flagged bad; pixels are valid where all good bands are.
-        notes: sentences the analyst should hear.
+    name: the layer's name, for sentences. count: bands, a mask band not counted.
+    dtype: of the stored values. grid: where it lies. spectral: what its bands see.
+    encoding: how values are stored: dtype, nodata, scale and offset a band.
+    dead: (count,) bool, bands that hold no measurements. good: (count,) bool, bands neither
+    dead nor flagged bad; pixels are valid where all good bands are.
+    georeferenced: whether it has a geotransform. notes: sentences the analyst should hear.
     """
 
     def __init__(self, source: RasterSource) -> None:
@@ -95,12 +97,12 @@ class Raster:
             yield Window(0, row, self.grid.width, min(rows, self.grid.height - row))
 
     def _open(self, path: str) -> DatasetReader:
-        if "://" in path or path.startswith(("/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiswift")):
+        if "://" in path or path.startswith(_WEB_PATHS):
             raise self._web()
         try:
             with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"):
                 dataset = rasterio.open(path)
-        except (RasterioError, OSError, ValueError, TypeError) as error:
+        except (*GDAL_ERRORS, OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"The raster {self.name} cannot be opened ({_first_line(error)}).",
                 "Check that the file is there, whole, and of a format GDAL reads; "
@@ -126,14 +128,11 @@ class Raster:
         self.bands = tuple(b for b in range(1, dataset.count + 1) if b != self._alpha)
         self.count = len(self.bands)
         self.grid = Grid(self._crs(), self._transform(), dataset.height, dataset.width)
-        self.scales = tuple(dataset.scales[b - 1] for b in self.bands)
-        self.offsets = tuple(dataset.offsets[b - 1] for b in self.bands)
         self.spectral = read_spectral(dataset, self.bands)
         self._rules = SampleRules(dataset.nodatavals, self.bands, self.source)
-        stored = (storable(dataset.nodatavals[b - 1], self.dtype) for b in self.bands)
-        self.nodata = next((float(v) for v in stored if v is not None), None)
-        if self.nodata is None and any(v is not None and np.isnan(v) for v in dataset.nodatavals):
-            self.nodata = math.nan if self.dtype.kind == "f" else None
+        scales = tuple(dataset.scales[b - 1] for b in self.bands)
+        offsets = tuple(dataset.offsets[b - 1] for b in self.bands)
+        self.encoding = Encoding(self.dtype.name, self._rules.common(), scales, offsets)
         if self.dtype.name in _NARROW:
             self.notes.append(
                 f"{self.name} stores {self.dtype.name}; it is computed in float32, "
@@ -146,7 +145,7 @@ class Raster:
         if dataset.count == 0:
             inside = ", ".join(dataset.subdatasets[:4])
             raise InputError(
-                f"The file {self.name} holds no bands itself" + (f", but: {inside}." if inside else "."),
+                f"The file {self.name} holds no bands itself, but: {inside or 'nothing'}.",
                 "Add the one you mean as a layer of its own.",
             )
         if ColorInterp.palette in dataset.colorinterp:
@@ -194,7 +193,7 @@ class Raster:
         band = kinds.index(ColorInterp.alpha) + 1
         looks = [self._stored([band], window).ravel() for window in self._look(1)]
         if is_mask(np.concatenate(looks)):
-            self.notes.append(f"Band {band} of {self.name} is a mask (alpha): used so, then dropped.")
+            self.notes.append(f"Band {band} of {self.name} is alpha: used as a mask, and dropped.")
             return band
         self.notes.append(
             f"Band {band} of {self.name} is marked as alpha, but holds an image: taken as a band."
@@ -211,14 +210,14 @@ class Raster:
             return np.ones(shape, dtype=bool)
         try:
             return self._dataset.read_masks(1, window=window) > 0
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise self._broken(window, error) from error
 
     def _stored(self, bands: list[int], window: Window) -> np.ndarray:
         """Values as they are stored, (bands, h, w) in `dtype`."""
         try:
             return self._dataset.read(bands, window=window, out_dtype=self.dtype)
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise self._broken(window, error) from error
 
     def _broken(self, window: Window, error: Exception) -> InputError:
@@ -241,10 +240,10 @@ class Raster:
     def _find_dead(self) -> None:
         """Set `dead` and `good`, and note the dead bands."""
         which = np.arange(self.count)
-        looks = [
-            self._rules.invalid(self._stored(list(self.bands), window), which).reshape(self.count, -1)
-            for window in self._look(self.count)
-        ]
+        looks = []
+        for window in self._look(self.count):
+            bad = self._rules.invalid(self._stored(list(self.bands), window), which)
+            looks.append(bad.reshape(self.count, -1))
         dead = dead_bands(np.concatenate(looks, axis=1))
         self.dead = np.zeros(self.count, dtype=bool) if dead is None else dead
         self.good = ~self.dead & np.array(self.spectral.good)

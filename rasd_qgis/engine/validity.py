@@ -33,6 +33,11 @@ class SampleRules:
         )
         self.ranges = tuple(ranges[b - 1] if b <= len(ranges) else () for b in bands)
 
+    def common(self) -> float | None:
+        """The nodata value to store results with: the file's, else a single one declared."""
+        declared = (low for band in self.ranges for low, high in band if low == high)
+        return next((value for value in (*self.nodata, *declared) if value is not None), None)
+
     def invalid(self, values: np.ndarray, which: np.ndarray) -> np.ndarray:
         """Samples that are none: bool like values, (bands, …) in the stored dtype.
 

@@ -1,29 +1,28 @@
 """Output rasters: windows of results in, one finished file out, or none.
 
 An `OutputRaster` is written under a hidden name beside its target and takes its final name only
-when it is complete; after an error or a cancel nothing of it is left. Values are rounded and
-clipped to the stored dtype, and no valid value ever lands on nodata.
+when it is complete and was read back; after an error or a cancel nothing of it is left.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
+from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from ..contract.errors import OutputError
-from .formats import copy_options, driver_of
+from .encode import Encoding
+from .formats import convert, driver_of
 from .grid import Grid
 from .spectral import SpectralInfo, write_spectral
-from .validity import storable
 
 # Side of a block in the file; windows that start and end on multiples of it are written once.
 BLOCK = 256
@@ -34,10 +33,12 @@ _STALE = (".aux.xml", ".ovr", ".msk")
 class OutputRaster:
     """A raster in the making; a context manager. OutputError where it cannot be written.
 
-    path: final name, its extension gives the format. run_id: names the temporary file
-    `.<stem>.rasd-<run_id>.part.tif` beside it. nodata: None lets one be chosen (NaN for floats,
-    the least value for signed and the greatest for unsigned integers), which is recorded only
-    if an invalid pixel was written. scales, offsets: per band; () for none. tags: on the file.
+    path: final name; its extension gives the format. run_id: names the temporary file,
+    `.<stem>.rasd-<run_id>.part.tif` beside it. grid: its size and place. spectral: its bands.
+    encoding: how it stores values. tags: on the file.
+
+    Where the encoding has no nodata, one is chosen and recorded only if it was needed; `notes`
+    then says so, after the file is finished.
     """
 
     def __init__(
@@ -45,29 +46,26 @@ class OutputRaster:
         path: str,
         run_id: str,
         grid: Grid,
-        dtype: str | np.dtype,
-        nodata: float | None,
         spectral: SpectralInfo,
-        scales: Sequence[float] = (),
-        offsets: Sequence[float] = (),
+        encoding: Encoding,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
         self.driver = driver_of(path)
-        self.grid, self.dtype, self.spectral = grid, np.dtype(dtype), spectral
-        self.fill = _fill_value(nodata, self.dtype)
-        self.nodata_was_chosen = nodata is None or not _same(self.fill, nodata)
-        self._has_invalid = False
+        self.grid, self.spectral, self.encoding = grid, spectral, encoding
+        self.notes: list[str] = []
+        self._tags = dict(tags or {})
+        self._has_missing = False
         self._prefix = f".{self.path.stem}.rasd-{run_id}.part"
         self._part = self.path.with_name(self._prefix + ".tif")
-        self._scales, self._offsets, self._tags = scales, offsets, dict(tags or {})
-        self._limits = _limits(self.dtype)
+        self._folder = self.path.with_name(self._prefix)
 
     def __enter__(self) -> OutputRaster:
+        # rasterio hands GDAL's errors on under a dozen unrelated classes, here and below.
         try:
             self._dataset = self._create()
             self._describe()
-        except (RasterioError, OSError) as error:
+        except Exception as error:
             self._remove()
             raise self._failed(error) from error
         return self
@@ -77,51 +75,39 @@ class OutputRaster:
             self._dataset.close()
             if kind is None:
                 self._finish()
-        except (RasterioError, OSError) as error:
-            raise error if isinstance(error, OutputError) else self._failed(error) from error
+        except Exception as error:
+            if kind is None:
+                raise self._failed(error) from error
         finally:
             self._remove()
 
     @property
     def nodata(self) -> float | None:
         """The nodata value of the file so far; None while none is needed."""
-        return float(self.fill) if self._has_invalid or not self.nodata_was_chosen else None
+        needed = self.encoding.fill_is_given or self._has_missing
+        return float(self.encoding.fill) if needed else None
 
     def write(self, window: Window, values: np.ndarray, valid: np.ndarray) -> None:
         """Write values (bands, h, w) float, in DN, nodata where `valid` (h, w) is False.
 
         A NaN in a valid pixel is nodata in its band alone, as in a band without data.
         """
+        shape = int(window.height), int(window.width)
+        if values.shape != (self.spectral.count, *shape) or valid.shape != shape:
+            raise ValueError(f"{values.shape} and {valid.shape} do not fill a window of {shape}")
         missing = ~valid | np.isnan(values)
-        self._has_invalid |= bool(missing.any())
+        self._has_missing |= bool(missing.any())
         try:
-            self._dataset.write(self._stored(values, missing), window=window)
-        except RasterioError as error:
+            self._dataset.write(self.encoding.store(values, missing), window=window)
+        except Exception as error:
             raise self._failed(error) from error
 
-    def _stored(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Values as the file holds them: rounded, clipped, off the nodata value."""
-        low, high = self._limits
-        if self.dtype.kind == "f":
-            stored = np.clip(values, low, high).astype(self.dtype)
-            if not np.isnan(self.fill):
-                stored[stored == self.fill] = np.nextafter(self.fill, self.dtype.type(0))
-        else:
-            exact = values if self.dtype.itemsize < 4 else values.astype(np.float64)
-            exact = np.where(missing, low, np.rint(exact))
-            stored = np.clip(exact, low, high).astype(self.dtype)
-            step = -1 if self.fill == np.iinfo(self.dtype).max else 1
-            stored[stored == self.fill] += self.dtype.type(abs(step)) if step > 0 else 0
-            if step < 0:
-                stored[stored == self.fill] -= self.dtype.type(1)
-        stored[missing] = self.fill
-        return stored
-
-    def _create(self) -> rasterio.io.DatasetWriter:
+    def _create(self) -> DatasetWriter:
+        """The temporary GeoTIFF; a band lies together, as QGIS shows three of hundreds."""
         side = min(BLOCK, 16 * math.ceil(max(self.grid.shape) / 16))
         options = {"compress": "none"}
         if self.driver == "GTiff":
-            predictor = 3 if self.dtype.kind == "f" else 2
+            predictor = 3 if np.dtype(self.encoding.dtype).kind == "f" else 2
             options = {"compress": "deflate", "zlevel": 6, "predictor": predictor}
         return rasterio.open(
             self._part,
@@ -130,10 +116,10 @@ class OutputRaster:
             height=self.grid.height,
             width=self.grid.width,
             count=self.spectral.count,
-            dtype=self.dtype.name,
+            dtype=self.encoding.dtype,
             crs=self.grid.crs,
             transform=self.grid.transform,
-            nodata=None if self.nodata_was_chosen else float(self.fill),
+            nodata=float(self.encoding.fill) if self.encoding.fill_is_given else None,
             tiled=True,
             blockxsize=side,
             blockysize=side,
@@ -147,61 +133,48 @@ class OutputRaster:
 
     def _describe(self) -> None:
         """Metadata go in before the pixels, so that the file's directory stays at its front."""
-        _describe(self._dataset, self.spectral, self._scales, self._offsets, self._tags)
+        write_spectral(self._dataset, self.spectral)
+        scales, offsets = self.encoding.scales, self.encoding.offsets
+        if any(scale != 1 for scale in scales) or any(offset != 0 for offset in offsets):
+            self._dataset.scales, self._dataset.offsets = scales, offsets
+        self._dataset.update_tags(**self._tags)
 
     def _finish(self) -> None:
-        """Overviews, the nodata found to be needed, the final format, the final name."""
+        """The nodata found to be needed, overviews, the final format, the final name."""
         with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS", BIGTIFF_OVERVIEW="IF_SAFER"):
             with rasterio.open(self._part, "r+") as dataset:
-                if self.nodata_was_chosen and self._has_invalid:
-                    dataset.nodata = float(self.fill)
-                if self.driver == "GTiff" and (factors := _overviews(self.grid)):
+                if self.nodata is not None and not self.encoding.fill_is_given:
+                    dataset.nodata = self.nodata
+                    self.notes.append(f"Invalid pixels of {self.path.name} hold {self.nodata:g}.")
+                factors = _overviews(self.grid) if self.driver == "GTiff" else []
+                if factors:
                     dataset.build_overviews(factors, Resampling.average)
-            if self.driver != "GTiff":
-                self._convert()
-        self._rename()
+            if self.driver == "GTiff":
+                _read_back(self._part)
+                self._publish({self._part: self.path})
+            else:
+                self._folder.mkdir()
+                target = self._folder / self.path.name
+                made = convert(self._part, target, self.driver, self.spectral)
+                self._publish({part: self.path.with_name(part.name) for part in made})
 
-    def _convert(self) -> None:
-        """Copy the GeoTIFF into the format asked for, which then stands in its place."""
-        target = self.path.with_name(self._prefix + self.path.suffix)
-        options = copy_options(self.driver, str(self.path))
-        rasterio.shutil.copy(self._part, target, driver=self.driver, **options)
-        self._part.unlink()
-        self._part = target
-        self._restore_metadata(target)
-        for header in target.parent.glob(f"{self._prefix}*.hdr"):
-            text = header.read_text("utf-8", errors="surrogateescape")
-            plain = text.replace(str(target), self.path.name)
-            header.write_text(plain, "utf-8", errors="surrogateescape")
-
-    def _restore_metadata(self, target: Path) -> None:
-        """Write again what the copy dropped, where the format can be updated at all."""
-        try:
-            with rasterio.open(target, "r+") as dataset:
-                _describe(dataset, self.spectral, (), (), {})
-                if self.driver == "ENVI":
-                    dataset.update_tags(ns="ENVI", **_envi_fields(self.spectral))
-        except RasterioError:
-            return
-
-    def _rename(self) -> None:
+    def _publish(self, names: Mapping[Path, Path]) -> None:
         """Give all parts their final names, the raster itself last."""
-        parts = [part for part in self._parts() if part != self._part]
         for suffix in _STALE:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        for part in [*parts, self._part]:
-            os.replace(part, part.with_name(self.path.stem + part.name[len(self._prefix) :]))
-
-    def _parts(self) -> list[Path]:
-        """Every file of this run's beside the target."""
-        folder = self.path.parent
-        return [folder / name for name in os.listdir(folder) if name.startswith(self._prefix)]
+        for part, final in sorted(names.items(), key=lambda item: item[1] == self.path):
+            os.replace(part, final)
 
     def _remove(self) -> None:
-        for part in self._parts():
+        """Take away what is left of the temporary files."""
+        for part in self.path.parent.glob(self._part.name + "*"):
             part.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _failed(self, error: BaseException) -> OutputError:
+    def _failed(self, error: Exception) -> Exception:
+        """What to raise for an error of GDAL's or of the system's."""
+        if isinstance(error, (OutputError, MemoryError)):
+            return error
         return OutputError(
             f"The output {self.path.name} could not be written ({str(error)[:200]}).",
             "Check the free space and permissions of its folder, and that no program, "
@@ -209,64 +182,23 @@ class OutputRaster:
         )
 
 
-def _describe(
-    dataset: rasterio.io.DatasetWriter,
-    spectral: SpectralInfo,
-    scales: Sequence[float],
-    offsets: Sequence[float],
-    tags: Mapping[str, str],
-) -> None:
-    write_spectral(dataset, spectral)
-    if any(scale != 1 for scale in scales) or any(offset != 0 for offset in offsets):
-        dataset.scales, dataset.offsets = tuple(scales), tuple(offsets)
-    dataset.update_tags(**tags)
-
-
-def _envi_fields(info: SpectralInfo) -> dict[str, str]:
-    """Header fields that ENVI programs read, for bands whose wavelengths are all known."""
-    fields = {"bbl": _braced(int(good) for good in info.good)}
-    if None not in info.wavelengths:
-        fields["wavelength"] = _braced(info.wavelengths)
-        fields["wavelength_units"] = "Nanometers"
-    if None not in info.fwhm:
-        fields["fwhm"] = _braced(info.fwhm)
-    return fields
-
-
-def _braced(values: Sequence[float]) -> str:
-    return "{" + ", ".join(f"{value:.10g}" for value in values) + "}"
-
-
-def _fill_value(nodata: float | None, dtype: np.dtype) -> np.generic:
-    """The value of invalid pixels: the nodata given, if the dtype can hold it, else a usual one."""
-    if nodata is not None and np.isnan(nodata) and dtype.kind == "f":
-        return dtype.type(np.nan)
-    stored = storable(nodata, dtype)
-    if stored is not None:
-        return stored
-    if dtype.kind == "f":
-        return dtype.type(np.nan)
-    limits = np.iinfo(dtype)
-    return dtype.type(limits.min if dtype.kind == "i" else limits.max)
-
-
-def _same(fill: np.generic, nodata: float) -> bool:
-    """Whether `fill` is the nodata value asked for, at the dtype's precision."""
-    return bool(np.isnan(fill) and np.isnan(nodata)) or storable(nodata, fill.dtype) == fill
-
-
-def _limits(dtype: np.dtype) -> tuple[float, float]:
-    """The least and greatest float64 that the dtype holds."""
-    if dtype.kind == "f":
-        return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
-    limits = np.iinfo(dtype)
-    high = float(limits.max)
-    return float(limits.min), high if int(high) <= limits.max else math.nextafter(high, 0.0)
-
-
 def _overviews(grid: Grid) -> list[int]:
     """Factors 2, 4, 8 … until the smallest overview fits a block."""
-    factors = []
+    factors: list[int] = []
     while max(grid.shape) / (factors[-1] if factors else 1) > BLOCK:
         factors.append(2 * factors[-1] if factors else 2)
     return factors
+
+
+def _read_back(path: Path) -> None:
+    """Raise where a block did not reach the disk: GDAL closes a file on a full disk in silence.
+
+    Building overviews has read the image itself, so where there are some they are what is left.
+    """
+    with rasterio.open(path) as dataset:
+        levels = range(len(dataset.overviews(1)))
+    for level in levels or [None]:
+        options = {} if level is None else {"overview_level": level}
+        with rasterio.open(path, **options) as dataset:
+            for _, window in dataset.block_windows(1):
+                dataset.read(window=window)
