@@ -6,15 +6,13 @@ imported until QGIS asks for the plugin, so that the engine can load the same ro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qgis.gui import QgisInterface
-
     from .rasd_qgis.plugin import RasdFusionPlugin
 
 
-def classFactory(iface: QgisInterface | None) -> RasdFusionPlugin:
+def classFactory(iface: Any) -> RasdFusionPlugin:
     """Return the plugin's life inside QGIS; `iface` is None under qgis_process."""
     from .rasd_qgis.plugin import RasdFusionPlugin
 

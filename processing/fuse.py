@@ -189,26 +189,26 @@ def _history(request: FuseRequest, values: dict[str, Any]) -> str:
     )
 
 
-_HELP = """Fuses a coarse hyperspectral layer with a fine multispectral layer of the same ground: the
-result has the bands of the first on the grid of the second. It is computed by the network RASD-
-FuNet, which sends the points that it trusts to be simple through a low-rank branch and the
-others through attention.
+_HELP = """Fuses a coarse hyperspectral layer with a fine multispectral layer of the same ground:
+the result has the bands of the first on the grid of the second. It is computed by the
+network RASD-FuNet, which sends the points that it trusts to be simple through a
+low-rank branch and the others through attention.
 
-Hyperspectral layer, multispectral layer: files on this computer. They may differ in CRS, extent
-and rotation, and the ratio of their pixel sizes need not be whole. A CRS or nodata set on the
-layer counts.
+Hyperspectral layer, multispectral layer: files on this computer. They may differ in
+CRS, extent and rotation, and the ratio of their pixel sizes need not be whole. A CRS or
+nodata set on the layer counts.
 
-Share of points routed to the low-rank branch: 0 uses attention alone, 1 the low-rank branch
-alone; more is faster. 0.3 to 0.9 is useful.
+Share of points routed to the low-rank branch: 0 uses attention alone, 1 the low-rank
+branch alone; more is faster. 0.3 to 0.9 is useful.
 
-Model: “scene” trains on these two layers, within the training time; “file” uses a model that an
-earlier run saved.
+Model: “scene” trains on these two layers, within the training time; “file” uses a model
+that an earlier run saved.
 
 Extent: the part to fuse; empty takes all that both layers cover.
 
-Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer.
-Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean,
-then each stage and scale. Trained model is what model “file” uses.
+Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral
+layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch:
+first the mean, then each stage and scale. Trained model is what model “file” uses.
 
 The engine is set up once, by the algorithm “Set up the engine”.
 """

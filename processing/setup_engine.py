@@ -73,11 +73,11 @@ class SetupEngineAlgorithm(RasdAlgorithm):
         return {ENGINE: str(home), VERSIONS: text}
 
 
-_HELP = """Makes the engine that computes the fusion: a Python environment of its own, with PyTorch, in
-your data folder. QGIS's own Python is left as it is. It takes about 2 GB of disk and needs the
-network once; pip's settings and HTTPS_PROXY are honoured.
+_HELP = """Makes the engine that computes the fusion: a Python environment of its own, with
+PyTorch, in your data folder. QGIS's own Python is left as it is. It takes about 2 GB of
+disk and needs the network once; pip's settings and HTTPS_PROXY are honoured.
 
-Run it again to repair a broken engine, or after the plugin was upgraded; it is quick where
-nothing is to be done. The variable RASD_FUSION_ENGINE chooses another place, or an existing
-environment.
+Run it again to repair a broken engine, or after the plugin was upgraded; it is quick
+where nothing is to be done. The variable RASD_FUSION_ENGINE chooses another place, or
+an existing environment.
 """
