@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.float64]
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-# A kernel of twice the ratio reaches 2.35 sigma where the FWHM is the ratio.
+# A kernel about this many ratios long reaches 2.35 sigma where the FWHM is the ratio.
 KERNEL_RATIOS = 2
 
 
@@ -30,7 +30,8 @@ def blur_and_decimate(image: Image, ratio: int) -> Image:
     """
     if image.shape[1] % ratio or image.shape[2] % ratio:
         raise ValueError(f"{image.shape[1]} x {image.shape[2]} pixels do not divide by {ratio}")
-    kernel = gaussian_kernel(KERNEL_RATIOS * ratio, ratio / FWHM_PER_SIGMA)
+    size = KERNEL_RATIOS * ratio + ratio % 2
+    kernel = gaussian_kernel(size, ratio / FWHM_PER_SIGMA)
     rows = _decimation_matrix(image.shape[1], ratio, kernel)
     columns = _decimation_matrix(image.shape[2], ratio, kernel)
     return rows @ image @ columns.T
@@ -49,4 +50,4 @@ def _decimation_matrix(side: int, ratio: int, kernel: NDArray[np.float64]) -> ND
 
 def apply_response(image: Image, response: NDArray[np.float64]) -> Image:
     """The image, (B, H, W), through a sensor's `response`, (b, B): (b, H, W)."""
-    return np.tensordot(response, image, axes=1)
+    return np.asarray(np.tensordot(response, image, axes=1))

@@ -7,7 +7,8 @@ known at every pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,10 @@ def sentinel2_response(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:
 
     pyrsr's tables are read as files, because importing pyrsr draws in all of pandas.
     """
-    tables = resources.files("pyrsr") / "data" / "Sentinel-2A" / "MSI"
+    package = find_spec("pyrsr")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("pyrsr, which carries the response tables, is not installed")
+    tables = Path(package.origin).parent / "data" / "Sentinel-2A" / "MSI"
     rows = []
     for band in GUIDE_BANDS:
         text = (tables / f"band_{band[1:]}").read_text(encoding="utf-8")

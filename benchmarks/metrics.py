@@ -19,7 +19,7 @@ def psnr(image: Image, reference: Image) -> float:
 
 
 def spectral_angle(image: Image, reference: Image) -> float:
-    """Mean angle between the spectra of a pixel, in degrees (SAM); pixels of all zeros are left out."""
+    """Mean angle between a pixel's two spectra in degrees (SAM); black pixels are left out."""
     lengths = np.linalg.norm(image, axis=0) * np.linalg.norm(reference, axis=0)
     seen = lengths > 0
     cosine = np.sum(image * reference, axis=0)[seen] / lengths[seen]
@@ -27,7 +27,10 @@ def spectral_angle(image: Image, reference: Image) -> float:
 
 
 def ergas(image: Image, reference: Image, ratio: float) -> float:
-    """Wald's relative error: 100 / ratio times the RMS over bands of RMSE / mean; bands of mean 0 left out."""
+    """Wald's relative error: 100 / ratio times the RMS over the bands of RMSE / mean.
+
+    Bands of mean 0 are left out.
+    """
     means = reference.mean(axis=(1, 2))
     errors = np.mean((image - reference) ** 2, axis=(1, 2))
     lit = means > 0
@@ -35,7 +38,7 @@ def ergas(image: Image, reference: Image, ratio: float) -> float:
 
 
 def ssim(image: Image, reference: Image) -> float:
-    """Mean over the bands of SSIM as Wang et al. (2004) define it; the range is the reference's peak."""
+    """Mean over the bands of SSIM (Wang et al. 2004); the range is the reference's peak."""
     values = [
         structural_similarity(
             fused,

@@ -16,8 +16,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = "rasd_fusion"
-# Debian's 3.22 wrapper `qgis_process` adds an option that its own binary refuses: the binary first.
-QGIS_PROCESS_NAMES = ("qgis_process.bin", "qgis_process", "qgis_process-qgis", "qgis_process-qgis-ltr")
+# The binary first: Debian's 3.22 wrapper around it adds an option that it refuses.
+QGIS_PROCESS_NAMES = (
+    "qgis_process.bin",
+    "qgis_process",
+    "qgis_process-qgis",
+    "qgis_process-qgis-ltr",
+)
 QGIS_DESKTOP_NAMES = ("qgis", "qgis-bin", "qgis-ltr-bin")
 MACOS_BINARIES = Path("/Applications/QGIS.app/Contents/MacOS")
 

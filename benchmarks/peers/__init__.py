@@ -1,1 +1,1 @@
-"""Other people's methods, each written from its paper with its best settings, to be measured against."""
+"""Other people's methods to be measured against, each from its paper, with its best settings."""

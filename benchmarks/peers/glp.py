@@ -24,7 +24,7 @@ Image = NDArray[np.float64]
 
 
 def fuse(hyperspectral: Image, multispectral: Image, ratio: int) -> Image:
-    """(B, h, w) and (b, h*ratio, w*ratio), any unit, to (B, h*ratio, w*ratio) in the first's unit."""
+    """(B, h, w) and (b, h*ratio, w*ratio) to (B, h*ratio, w*ratio), in the first one's unit."""
     guides = synthetic_guides(hyperspectral, multispectral, ratio)
     details = guides - upsample(blur_and_decimate(guides, ratio), ratio)
     return upsample(hyperspectral, ratio) + details

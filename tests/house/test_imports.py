@@ -16,12 +16,17 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "rasd_qgis": (set(), set()),
     "contract": (set(), set()),
     "models": ({"scan"}, {"torch"}),
-    "scan": (set(), {"torch", "numpy", "numba", "triton", "mamba_ssm"}),
+    # llvmlite is numba's own back end, and comes with it.
+    "scan": (set(), {"torch", "numpy", "numba", "llvmlite", "triton", "mamba_ssm"}),
     "engine": ({"contract", "models"}, {"torch", "numpy", "rasterio"}),
     "engine_link": ({"contract"}, {"qgis"}),
     "processing": ({"contract", "engine_link"}, {"qgis"}),
-    "gui": ({"processing", "engine_link", "contract"}, {"qgis", "numpy", "matplotlib"}),
-    "plugin": ({"processing", "gui"}, {"qgis"}),
+    # An absolute `processing` is QGIS's own package, which opens the dialogs of algorithms.
+    "gui": (
+        {"processing", "engine_link", "contract"},
+        {"qgis", "processing", "numpy", "matplotlib"},
+    ),
+    "plugin": ({"processing", "gui"}, {"qgis", "processing"}),
 }
 # What only the scan may use although the engine's venv has it.
 SCAN_ONLY = {"numba"}
@@ -76,7 +81,12 @@ def imported_names(tree: ast.AST, path: str) -> Iterator[tuple[int, str]]:
 def target_room(root: Path, place: str) -> str | None:
     """The room of `base/name`, where name is a module of base or something inside base."""
     base, name = place[1:].rpartition("/")[::2]
-    candidates = (place[1:] + ".py", place[1:] + "/__init__.py", base + ".py", base + "/__init__.py")
+    candidates = (
+        place[1:] + ".py",
+        place[1:] + "/__init__.py",
+        base + ".py",
+        base + "/__init__.py",
+    )
     for candidate in candidates:
         if (root / candidate).is_file():
             return room_of(candidate)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-REQUIRED = (
-    "name description version qgisMinimumVersion author email about tracker repository "
-    "homepage license icon"
-).split()
+REQUIRED = [
+    *("name", "description", "about", "version", "qgisMinimumVersion", "author", "email"),
+    *("tracker", "repository", "homepage", "license", "icon"),
+]
 PLACEHOLDERS = ("email", "tracker", "repository", "homepage")
 
 
@@ -57,9 +57,7 @@ def test_about_names_every_external_dependency(
     assert [name for name in names if name not in metadata["about"]] == []
 
 
-def test_changelog_opens_with_this_version(
-    metadata: configparser.SectionProxy, root: Path
-) -> None:
+def test_changelog_opens_with_this_version(metadata: configparser.SectionProxy, root: Path) -> None:
     text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     versions = re.findall(r"^## (\d+\.\d+\.\d+)", text, flags=re.MULTILINE)
     assert versions[:1] == [metadata["version"]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 OURS = ("processing", "rasd_qgis", "models", "tests", "benchmarks", "tools")
-# Classes whose enum members Qt 6 and QGIS 4 give only by the enum's own name; what the old names look like.
+# Classes whose enum members Qt 6 and QGIS 4 give only by the enum's own name, and the old names.
 ENUM_MEMBERS = {
     "Qt": r"[A-Z]\w*",
     "QgsProcessing": r"Type\w+",
@@ -88,7 +88,9 @@ def test_files_and_folders_are_named_in_snake_case(root: Path) -> None:
     odd = [
         str(file.relative_to(root))
         for file in files(root)
-        if not all(re.fullmatch(r"[a-z_][a-z0-9_]*", Path(p).stem) for p in file.relative_to(root).parts)
+        if not all(
+            re.fullmatch(r"[a-z_][a-z0-9_]*", Path(p).stem) for p in file.relative_to(root).parts
+        )
     ]
     assert odd == []
 
