@@ -60,8 +60,14 @@ def check_shapes(
             f"u must be (N, E, L) and A (E, S); got {tuple(u.shape)} and {tuple(A.shape)}."
         )
     (n, e, length), s = u.shape, A.shape[1]
-    wanted = {"delta": (n, e, length), "A": (e, s), "B": (n, s, length), "C": (n, s, length),
-              "D": (e,), "delta_bias": (e,)}
+    wanted = {
+        "delta": (n, e, length),
+        "A": (e, s),
+        "B": (n, s, length),
+        "C": (n, s, length),
+        "D": (e,),
+        "delta_bias": (e,),
+    }
     given = {"delta": delta, "A": A, "B": B, "C": C, "D": D, "delta_bias": delta_bias}
     for name, shape in wanted.items():
         if tuple(given[name].shape) != shape:

@@ -7,6 +7,8 @@ decays (never their inverses) are multiplied up, so no length overflows.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -31,15 +33,30 @@ def blocked_scan(
     for start in range(0, u.shape[2], size):
         part = slice(start, start + size)
         output, state = checkpoint(
-            _block, state, u[..., part], delta[..., part], A, B[..., part], C[..., part], D,
-            delta_bias, use_reentrant=False, preserve_rng_state=False,
+            _block,
+            state,
+            u[..., part],
+            delta[..., part],
+            A,
+            B[..., part],
+            C[..., part],
+            D,
+            delta_bias,
+            use_reentrant=False,
+            preserve_rng_state=False,
         )
         outputs.append(output)
     return torch.cat(outputs, dim=2) if outputs else torch.zeros_like(u)
 
 
 def _block(
-    state: Tensor, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor,
+    state: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
     delta_bias: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """One block from the state (N, E, S) before it: its y, and the state after it."""
@@ -82,7 +99,7 @@ class _Recurrence(torch.autograd.Function):
     """h_t = decay_t ∘ h_{t-1} + drive_t along the first axis, from h_{-1} = start."""
 
     @staticmethod
-    def forward(ctx, start: Tensor, decay: Tensor, drive: Tensor) -> Tensor:
+    def forward(ctx: Any, start: Tensor, decay: Tensor, drive: Tensor) -> Tensor:
         states = torch.empty_like(drive)
         previous = start
         for t in range(len(drive)):
@@ -91,7 +108,7 @@ class _Recurrence(torch.autograd.Function):
         return states
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         start, decay, states = ctx.saved_tensors
         total = torch.empty_like(states)
         following = grad[-1]

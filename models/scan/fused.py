@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
-from types import ModuleType
-from typing import Callable, Sequence
+from typing import Any, Callable
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 
 
 @lru_cache(maxsize=1)
-def compiled() -> ModuleType | None:
+def compiled() -> Any:
     """The module of compiled kernels, or None where numba is missing or cannot work here.
 
     The first call in a process takes the time to import numba and to load or compile.
@@ -27,7 +26,9 @@ def compiled() -> ModuleType | None:
     except ModuleNotFoundError:
         return None
     except Exception as error:  # numba's own errors are many; none may keep a user from a result
-        warnings.warn(f"The compiled scan does not work here, a slower one is used: {error}")
+        warnings.warn(
+            f"The compiled scan does not work here, a slower one is used: {error}", stacklevel=3
+        )
         return None
 
 
@@ -45,28 +46,32 @@ def fused_scan(
     if padding:
         u, delta, D, delta_bias = (F.pad(x, (0, padding)) for x in (u, delta, D, delta_bias))
         A = F.pad(A, (0, 0, 0, padding))
-    y = _FusedScan.apply(u, delta, A, B, C, D, delta_bias)
+    y = _FusedScan.apply(torch.is_grad_enabled(), u, delta, A, B, C, D, delta_bias)
     return y[..., :channels].transpose(1, 2)
 
 
 class _FusedScan(torch.autograd.Function):
-    """u, delta, y: (N, L, E), E a multiple of LANES; B, C: (N, L, S); A: (E, S); D, bias: (E,)."""
+    """Whether a backward pass may follow, then u, delta, A, B, C, D and bias → y.
+
+    u, delta, y: (N, L, E), E a multiple of LANES; B, C: (N, L, S); A: (E, S); D, bias: (E,).
+    """
 
     @staticmethod
-    def forward(ctx, u, delta, A, B, C, D, bias):
+    def forward(ctx: Any, keep: bool, *arguments: Tensor) -> Tensor:
+        u, delta, A, B, C, D, bias = arguments
         inputs = _arranged(u, delta, A, B, C, D, bias)
         (n, length, channels), states = u.shape, A.shape[1]
         groups = channels // compiled().LANES
-        chunks = -(-length // compiled().CHUNK) if any(ctx.needs_input_grad) else 0
+        chunks = -(-length // compiled().CHUNK) if keep else 0
         y = torch.empty_like(inputs[0])
         saved = _rows(u.new_empty(n * chunks * channels * states))
-        _each_group(compiled().forward, n, groups, (*inputs, y, saved), scratch_rows=states)
+        _each_group(compiled().forward, n, groups, (inputs, y, saved), states)
         ctx.save_for_backward(*inputs, saved)
         return y.view(n, length, channels)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, dy):
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, saved = ctx.saved_tensors
         (n, length, channels), states = dy.shape, inputs[3].shape[2]
         groups = channels // compiled().LANES
@@ -74,22 +79,23 @@ class _FusedScan(torch.autograd.Function):
         du, ddelta = torch.empty_like(dy), torch.empty_like(dy)
         drate = _rows(dy.new_empty(n * channels * states))
         dB, dC = (dy.new_empty(n * groups, length, states) for _ in range(2))
-        _each_group(
-            compiled().backward, n, groups, (*inputs, saved, dy, du, ddelta, drate, dB, dC),
-            scratch_rows=(2 * compiled().CHUNK + 2) * states,
-        )
+        gradients = (du, ddelta, drate, dB, dC)
+        scratch = (2 * compiled().CHUNK + 2) * states
+        _each_group(compiled().backward, n, groups, (inputs, saved, dy, gradients), scratch)
         dD = (dy * inputs[0]).view(-1, channels).sum(dim=0)
         du, ddelta = (x.view(n, length, channels) for x in (du, ddelta))
         dA = drate.view(n, groups, states, -1).sum(dim=0).transpose(1, 2).reshape(channels, states)
         dB, dC = (x.view(n, groups, length, states).sum(dim=1) for x in (dB, dC))
-        return du, ddelta, dA, dB, dC, dD, ddelta.sum(dim=(0, 1))
+        return None, du, ddelta, dA, dB, dC, dD, ddelta.sum(dim=(0, 1))
 
 
 def _rows(tensor: Tensor) -> Tensor:
     return tensor.view(-1, compiled().LANES)
 
 
-def _arranged(u, delta, A, B, C, D, bias) -> tuple[Tensor, ...]:
+def _arranged(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, bias: Tensor
+) -> tuple[Tensor, ...]:
     """The inputs in the kernels' layouts, A as a rate of powers of two."""
     rate = (A * compiled().LOG2_E).view(-1, compiled().LANES, A.shape[1]).transpose(1, 2)
     u, delta, rate, D, bias = (_rows(x.contiguous()) for x in (u, delta, rate, D, bias))
@@ -97,24 +103,25 @@ def _arranged(u, delta, A, B, C, D, bias) -> tuple[Tensor, ...]:
 
 
 def _each_group(
-    kernel: Callable[..., None], n: int, groups: int, tensors: Sequence[Tensor], scratch_rows: int
+    kernel: Callable[..., None], n: int, groups: int, arguments: tuple[Any, ...], scratch: int
 ) -> None:
     """Run the kernel for every sequence and group on torch's number of threads, this one too.
 
-    Threads of our own rather than numba's: its default layer ends the process when two callers
-    meet, and its OpenMP would stand beside torch's.
+    arguments: tensors, or tuples of them; each thread adds `scratch` rows of its own. Threads of
+    our own rather than numba's: its default layer ends the process when two callers meet, and its
+    OpenMP would stand beside torch's.
     """
-    arrays = [tensor.detach().numpy() for tensor in tensors]
+    arrays = tuple(_as_arrays(argument) for argument in arguments)
     tasks = deque((i, g) for i in range(n) for g in range(groups))
 
     def work_off() -> None:
-        scratch = torch.empty(scratch_rows, compiled().LANES).numpy()
+        own = torch.empty(scratch, compiled().LANES).numpy()
         while True:
             try:
                 sequence, group = tasks.popleft()
             except IndexError:
                 return
-            kernel(sequence, group, groups, *arrays, scratch)
+            kernel(sequence, group, groups, *arrays, own)
 
     helpers = min(torch.get_num_threads(), len(tasks)) - 1
     started = [_pool(helpers).submit(work_off) for _ in range(helpers)]
@@ -125,6 +132,12 @@ def _each_group(
             helper.result()
 
 
-@lru_cache(maxsize=None)
+def _as_arrays(argument: Any) -> Any:
+    if isinstance(argument, Tensor):
+        return argument.detach().numpy()
+    return tuple(_as_arrays(tensor) for tensor in argument)
+
+
+@cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="selective-scan")

@@ -12,10 +12,12 @@ Every array is float32 and contiguous: points (N·L·G, LANES), rates (G·S, LAN
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Callable, Iterator
+from typing import Any, Callable
 
 from numba import config, float32, int64, njit, void
+from numba.types import Tuple
 
 from .cache import kernel_cache
 from .simd import LANES, LOG2_E, exp2, lane_sum, load, sigmoid, softplus, splat, store
@@ -29,40 +31,54 @@ CHUNK = 64
 LN_2 = 0.6931471805599453
 
 
-def _forward(n, g, groups, u, delta, rate, B, C, D, bias, y, saved, work):
+def _forward(
+    n: int, g: int, groups: int, inputs: tuple[Any, ...], y: Any, saved: Any, state: Any
+) -> None:
     """Write y of group g of sequence n, and the state before every CHUNK-th point.
 
-    rate: A·log2(e). B, C: (N, L, S). saved: (N·G·chunks·S, LANES), without rows where no states
-    are wanted. work: (S, LANES) scratch, the state.
+    inputs: points u and delta; A·log2(e) as rates; maps B and C; channels D and delta_bias.
+    saved: (N·G·chunks·S, LANES), without rows where none are wanted. state: (S, LANES) scratch.
     """
+    u, delta, rate, B, C, D, bias = inputs
     length, states = B.shape[1], B.shape[2]
     keep = saved.shape[0] > 0
     row = (n * groups + g) * ((length + CHUNK - 1) // CHUNK) * states
     offset, skip = load(bias, g), load(D, g)
     for s in range(states):
-        store(work, s, splat(float32(0.0)))
+        store(state, s, splat(float32(0.0)))
     for t in range(length):
         if keep and t % CHUNK == 0:
             for s in range(states):
-                store(saved, row + s, load(work, s))
+                store(saved, row + s, load(state, s))
             row += states
         p = (n * length + t) * groups + g
         step, value = softplus(load(delta, p) + offset), load(u, p)
         drive, total = step * value, skip * value
         for s in range(states):
             decay = exp2(step * load(rate, g * states + s))
-            state = drive * splat(B[n, t, s]) + decay * load(work, s)
-            store(work, s, state)
-            total = total + state * splat(C[n, t, s])
+            after = drive * splat(B[n, t, s]) + decay * load(state, s)
+            store(state, s, after)
+            total = total + after * splat(C[n, t, s])
         store(y, p, total)
 
 
-def _backward(n, g, groups, u, delta, rate, B, C, D, bias, saved, dy, du, ddelta, drate, dB, dC, work):
+def _backward(
+    n: int,
+    g: int,
+    groups: int,
+    inputs: tuple[Any, ...],
+    saved: Any,
+    dy: Any,
+    gradients: tuple[Any, ...],
+    work: Any,
+) -> None:
     """Write the gradients that belong to sequence n and group g, from that of y.
 
-    du, ddelta: points. drate: (N·G·S, LANES), the gradient of A. dB, dC: (N·G, L, S), this
-    group's share. work: ((2·CHUNK + 2)·S, LANES) scratch.
+    gradients: points du and ddelta; (N·G·S, LANES), that of A; (N·G, L, S), this group's share
+    of those of B and C. work: ((2·CHUNK + 2)·S, LANES) scratch.
     """
+    u, delta, rate, B, C, D, bias = inputs
+    du, ddelta, drate, dB, dC = gradients
     length, states = B.shape[1], B.shape[2]
     # work holds the state before each point of a chunk and after the last, then the decays, then
     # the adjoint: the gradient that reaches the state from later points.
@@ -124,13 +140,16 @@ def _cached_for_user() -> Iterator[bool]:
         config.CACHE_DIR = usual
 
 
-def _compiled(function: Callable[..., None], arrays: str, cache: bool) -> Callable[..., None]:
-    """Compile for three numbers and arrays of these kinds: r(ows of lanes) or m(aps of points)."""
-    kinds = {"r": float32[:, ::1], "m": float32[:, :, ::1]}
-    signature = void(int64, int64, int64, *(kinds[kind] for kind in arrays))
+def _compiled(function: Callable[..., None], *arguments: Any, cache: bool) -> Callable[..., None]:
+    """Compile for three numbers and these types: explicit, so that importing does all the work."""
+    signature = void(int64, int64, int64, *arguments)
     return njit(signature, nogil=True, error_model="numpy", cache=cache)(function)
 
 
+_Rows, _Map = float32[:, ::1], float32[:, :, ::1]
+_Inputs = Tuple((_Rows, _Rows, _Rows, _Map, _Map, _Rows, _Rows))
+_Gradients = Tuple((_Rows, _Rows, _Rows, _Map, _Map))
+
 with _cached_for_user() as _cached:
-    forward = _compiled(_forward, "rrrmmrrrrr", _cached)
-    backward = _compiled(_backward, "rrrmmrrrrrrrmmr", _cached)
+    forward = _compiled(_forward, _Inputs, _Rows, _Rows, _Rows, cache=_cached)
+    backward = _compiled(_backward, _Inputs, _Rows, _Rows, _Gradients, _Rows, cache=_cached)

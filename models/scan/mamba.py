@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from typing import Callable
+from typing import Any, Callable
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ def mamba_scan(
 
 
 @lru_cache(maxsize=1)
-def mamba_kernel() -> Callable[..., Tensor] | None:
+def mamba_kernel() -> Any:
     """mamba-ssm's `selective_scan_fn` if it imports and agrees with `blocked_scan`, else None."""
     try:
         from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
@@ -38,7 +38,7 @@ def mamba_kernel() -> Callable[..., Tensor] | None:
     except ModuleNotFoundError:
         return None
     except Exception as error:  # a build for another torch or card fails in many ways
-        warnings.warn(f"mamba-ssm does not work here, another scan is used: {error}")
+        warnings.warn(f"mamba-ssm does not work here, another scan is used: {error}", stacklevel=3)
         return None
     return selective_scan_fn if agrees else None
 
@@ -46,8 +46,15 @@ def mamba_kernel() -> Callable[..., Tensor] | None:
 def _agrees(kernel: Callable[..., Tensor]) -> bool:
     """Compare values and gradients on the card with those of torch alone, on a small input."""
     random = torch.Generator().manual_seed(0)
-    shapes = {"u": (2, 8, 70), "delta": (2, 8, 70), "A": (8, 4), "B": (2, 4, 70), "C": (2, 4, 70),
-              "D": (8,), "bias": (8,)}
+    shapes = {
+        "u": (2, 8, 70),
+        "delta": (2, 8, 70),
+        "A": (8, 4),
+        "B": (2, 4, 70),
+        "C": (2, 4, 70),
+        "D": (8,),
+        "bias": (8,),
+    }
     given = {name: torch.randn(shape, generator=random) for name, shape in shapes.items()}
     given["A"] = -given["A"].exp()
     u, delta, A, B, C, D, bias = (x.cuda().requires_grad_() for x in given.values())

@@ -11,11 +11,12 @@ outside of its array is undefined behaviour. A NaN stays a NaN.
 from __future__ import annotations
 
 import operator
-from typing import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, Callable
 
-from llvmlite import ir
 from numba import float32, int64
 from numba.core import types
+from numba.core.cgutils import ir
 from numba.core.imputils import lower_builtin
 from numba.core.typing import signature
 from numba.core.typing.templates import ConcreteTemplate, infer_global
@@ -29,8 +30,17 @@ LOG2_E = 1.4426950408889634
 # a step of no width decays by nothing, however often.
 _EXP2 = (0.00132647273, 0.00967151299, 0.0555073358, 0.240222424, 0.693147004, 1.0)
 # log(1 + z) / z on [0, 1], minimax, 3e-8 relative.
-_LOG1P = (0.0052326927, -0.0295052323, 0.0782259405, -0.136632442, 0.191060066, -0.24842982,
-          0.333190978, -0.499994934, 0.99999994)
+_LOG1P = (
+    0.0052326927,
+    -0.0295052323,
+    0.0782259405,
+    -0.136632442,
+    0.191060066,
+    -0.24842982,
+    0.333190978,
+    -0.499994934,
+    0.99999994,
+)
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
@@ -47,7 +57,7 @@ Vector = _VectorType()
 
 @register_model(_VectorType)
 class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager, numba_type) -> None:
+    def __init__(self, manager: Any, numba_type: Any) -> None:
         super().__init__(manager, numba_type, _FLOATS)
 
 
@@ -56,29 +66,32 @@ def _operator(function: Callable, instruction: str) -> None:
 
     @infer_global(function)
     class Template(ConcreteTemplate):
-        cases = [signature(Vector, Vector, Vector)]
+        cases = (signature(Vector, Vector, Vector),)
 
     @lower_builtin(function, Vector, Vector)
-    def lower(context, builder, sig, args):
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return getattr(builder, instruction)(*args, flags=_FUSE)
 
 
-for _function, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"),
-                                (operator.mul, "fmul")):
+for _function, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+):
     _operator(_function, _instruction)
 
 
-def _row_pointer(context, builder, array_type, array, row):
+def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
     start = context.make_array(array_type)(context, builder, array).data
     offset = builder.mul(row, ir.Constant(row.type, LANES))
     return builder.bitcast(builder.gep(start, [offset]), _FLOATS.as_pointer())
 
 
 @intrinsic
-def load(typing_context, array, row):
+def load(typing_context: Any, array: Any, row: Any) -> Any:
     """Row `row` of a contiguous (rows, LANES) array."""
 
-    def generate(context, builder, sig, args):
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = _row_pointer(context, builder, sig.args[0], *args)
         return builder.load(pointer, align=4)
 
@@ -86,10 +99,10 @@ def load(typing_context, array, row):
 
 
 @intrinsic
-def store(typing_context, array, row, vector):
+def store(typing_context: Any, array: Any, row: Any, vector: Any) -> Any:
     """Write a vector to row `row` of a contiguous (rows, LANES) array."""
 
-    def generate(context, builder, sig, args):
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = _row_pointer(context, builder, sig.args[0], *args[:2])
         builder.store(args[2], pointer, align=4)
         return context.get_dummy_value()
@@ -98,10 +111,10 @@ def store(typing_context, array, row, vector):
 
 
 @intrinsic
-def splat(typing_context, scalar):
+def splat(typing_context: Any, scalar: Any) -> Any:
     """A vector with this float32 in every lane."""
 
-    def generate(context, builder, sig, args):
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         one = builder.insert_element(
             ir.Constant(_FLOATS, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0)
         )
@@ -112,10 +125,10 @@ def splat(typing_context, scalar):
 
 
 @intrinsic
-def lane_sum(typing_context, vector):
+def lane_sum(typing_context: Any, vector: Any) -> Any:
     """The sum over a vector's lanes, by halves: the same order on every processor."""
 
-    def generate(context, builder, sig, args):
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         total, width = args[0], LANES
         while width > 1:
             width //= 2
@@ -127,16 +140,16 @@ def lane_sum(typing_context, vector):
 
 
 @intrinsic
-def exp2(typing_context, vector):
+def exp2(typing_context: Any, vector: Any) -> Any:
     """2**x to 2e-7 relative; outside of [-126, 127] the value at that end."""
     return Vector(Vector), lambda context, builder, sig, args: _exp2(builder, args[0])
 
 
 @intrinsic
-def softplus(typing_context, vector):
+def softplus(typing_context: Any, vector: Any) -> Any:
     """log(1 + e**x) to 4e-7 relative."""
 
-    def generate(context, builder, sig, args):
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         z = _exp_of_minus_magnitude(builder, args[0])
         logarithm = builder.fmul(z, _polynomial(builder, z, _LOG1P))
         positive = builder.fcmp_ordered("<", args[0], _constant(0.0))
@@ -146,10 +159,10 @@ def softplus(typing_context, vector):
 
 
 @intrinsic
-def sigmoid(typing_context, vector):
+def sigmoid(typing_context: Any, vector: Any) -> Any:
     """1 / (1 + e**-x) to 4e-7 relative."""
 
-    def generate(context, builder, sig, args):
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         z = _exp_of_minus_magnitude(builder, args[0])
         negative = builder.fcmp_ordered("<", args[0], _constant(0.0))
         above = builder.select(negative, z, _constant(1.0))
