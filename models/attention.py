@@ -23,7 +23,7 @@ DROPOUT = 0.3
 
 
 class SpectralCorrelation(nn.Module):
-    """Points F (N, n, C) → S (N, 2C, 2C), block-diagonal over the heads, its rows summing to 1.
+    """The spectral correlation S of a set of points.
 
     The paper's Q and K are linear maps of the points, normalised over the points; all that S needs
     of them is K Qᵀ and the lengths, and both follow from the Gram matrix FᵀF alone.
@@ -37,6 +37,7 @@ class SpectralCorrelation(nn.Module):
         self.temperature = nn.Parameter(torch.ones(heads))
 
     def forward(self, points: Tensor) -> Tensor:
+        """(N, n, C) → S (N, 2C, 2C), block-diagonal over the heads, each row summing to 1."""
         gram = torch.bmm(points.transpose(1, 2), points)
         query, key = self._by_head(self.query), self._by_head(self.key)
         query_gram, key_gram = self._through(query, gram), self._through(key, gram)
@@ -51,7 +52,7 @@ class SpectralCorrelation(nn.Module):
 
     @staticmethod
     def _through(weight: Tensor, gram: Tensor) -> Tensor:
-        """weight · gram of every sample and head: (N, heads, 2C / heads, C)."""
+        """The product weight · gram of every sample and head: (N, heads, 2C / heads, C)."""
         return weight[None] @ gram[:, None]
 
 
@@ -61,7 +62,7 @@ def _lengths(weighted_gram: Tensor, weight: Tensor) -> Tensor:
 
 
 class LearnedScan(nn.Module):
-    """u (N, n, 2C), already in scan order, and S → the scan's output (N, n, 2C).
+    """The selective scan and the weights that are its own.
 
     Step Δ, input B and output C of the scan are linear in u; what is scanned is S·u.
     """
@@ -87,6 +88,7 @@ class LearnedScan(nn.Module):
             self.step.bias.copy_(step + torch.log(-torch.expm1(-step)))
 
     def forward(self, u: Tensor, correlation: Tensor) -> Tensor:
+        """Scan u (N, n, 2C), already in scan order, with S (N, 2C, 2C); returns u's shape."""
         step, b, c = self.select(u).split((self.rank, self.states, self.states), dim=-1)
         delta = F.linear(step, self.step.weight)
         u, delta, b, c = (x.transpose(1, 2) for x in (_mixed(correlation, u), delta, b, c))
@@ -95,7 +97,7 @@ class LearnedScan(nn.Module):
 
 
 class Attention(nn.Module):
-    """Points (N, n, C) of the cluster N → the same points, attended."""
+    """The branch of the cluster N: points in, the same points out, attended."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -113,7 +115,10 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, plain: Tensor, points: Tensor, edges: Tensor) -> Tensor:
-        """plain: F[N], un-modulated; points: X_N = ((1 - M)·F)[N]; edges: (N, n, 2C) at N."""
+        """Attend the points X_N = ((1 - M)·F)[N], (N, n, C); returns their shape.
+
+        plain: F[N], un-modulated, of the same shape; edges: (N, n, 2C), Sobel's at the points.
+        """
         correlation = self.correlation(plain)
         normed = self.norm_in(points)
         u = F.silu(self.mix(self.enter_u(normed)))

@@ -17,7 +17,7 @@ SLOPE = 0.1  # of LeakyReLU, here and everywhere in the network
 
 
 class Discriminator(nn.Module):
-    """(N, H, W, C) features → confidence (N, H, W), each in (0, 1); near 1 is low-rank."""
+    """Confidence that a feature point is of low rank, from what lies around it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,6 +30,7 @@ class Discriminator(nn.Module):
         self.head = nn.Conv2d(WIDTH, 1, 1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Features (N, H, W, C) → M (N, H, W), each in (0, 1); near 1 is low-rank."""
         detail, context = self._enter(features)
         detail = self.detail(detail)
         context = self.context_far(F.leaky_relu(self.context_near(context), SLOPE))

@@ -1,8 +1,8 @@
 """The gradient embedding: edges of the feature map, told to the attention branch.
 
 Horizontal and vertical Sobel differences of the features, each channel first brought to 0…1 by its
-own least and greatest value. Sobel's weights sum to zero, so taking off the least value would change
-nothing: the features are only divided by their range.
+own least and greatest value. Sobel's weights sum to zero, so taking off the least value would
+change nothing: the features are only divided by their range.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ FLAT = 1e-6  # a channel whose range is below this has no edges worth dividing u
 
 
 class Sobel(nn.Module):
-    """Features (N, H, W, C) → edges (N, H, W, 2C), horizontal then vertical.
-
-    The kernels are Sobel's over 8, the border is repeated.
-    """
+    """Edges of normalised features; the kernels are Sobel's over 8, the border is repeated."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,6 +27,7 @@ class Sobel(nn.Module):
         self.register_buffer("down", across.T.repeat(channels, 1, 1, 1), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Features (N, H, W, C) → edges (N, H, W, 2C), horizontal then vertical."""
         span = (features.amax((1, 2)) - features.amin((1, 2))).clamp_min(FLAT)
         return on_grid(self._differences, features / span[:, None, None])
 
@@ -40,7 +38,7 @@ class Sobel(nn.Module):
 
 
 class GradientEmbedding(nn.Module):
-    """Edges at the points (N, n, 2C) → the factor of the scan's output (N, n, 2C)."""
+    """The factor by which edges weight the scan's output."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -48,4 +46,5 @@ class GradientEmbedding(nn.Module):
         self.widen = nn.Linear(channels, 2 * channels)
 
     def forward(self, edges: Tensor) -> Tensor:
+        """Edges at the points (N, n, 2C) → a factor for each of their channels, (N, n, 2C)."""
         return self.widen(F.leaky_relu(self.narrow(edges), SLOPE))

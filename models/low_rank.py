@@ -18,7 +18,7 @@ from .discriminator import SLOPE
 
 
 class RankOneTerm(nn.Module):
-    """One term: the three means of a residual → plane (N, h, w) and colour (N, C)."""
+    """One rank-1 term, from the means of a residual over each pair of its axes."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,6 +34,7 @@ class RankOneTerm(nn.Module):
         )
 
     def forward(self, rows: Tensor, columns: Tensor, colours: Tensor) -> tuple[Tensor, Tensor]:
+        """Means v_h (N, h), v_w (N, w), v_c (N, C) → the plane (N, h, w) and the colour (N, C)."""
         v_h = self.rows(rows[:, None])
         v_w = self.columns(columns[:, None])
         v_c = self.colours(colours[:, None])
@@ -42,7 +43,7 @@ class RankOneTerm(nn.Module):
 
 
 class LowRank(nn.Module):
-    """Points X_L (N, h·w, C) in sorted order and their grid (h, w) → the same points, rebuilt."""
+    """The branch of the cluster L: points in, the same points out, scaled by a low-rank model."""
 
     def __init__(self, channels: int, terms: int) -> None:
         super().__init__()
@@ -50,6 +51,7 @@ class LowRank(nn.Module):
         self.join = nn.Linear(terms * channels, channels)
 
     def forward(self, points: Tensor, grid: tuple[int, int]) -> Tensor:
+        """X_L (N, h·w, C), in sorted order, on its pseudo-grid (h, w); returns the same shape."""
         planes, colours = self._decompose(points, grid)
         channels = points.shape[-1]
         # join(T_1 ‖ … ‖ T_K) = Σ plane_k ⊗ (join_k colour_k) + bias

@@ -13,10 +13,7 @@ SCALE = 8  # the coarse module works at one point for SCALE × SCALE
 
 
 class MultiScaleRASD(nn.Module):
-    """F_{n-1} (N, H, W, C) → F_n, with both confidence maps, (N, H, W) and (N, H/8, W/8).
-
-    H and W are multiples of 8.
-    """
+    """One stage of the network, MS-RASD."""
 
     def __init__(self, config: RASDConfig) -> None:
         super().__init__()
@@ -31,6 +28,10 @@ class MultiScaleRASD(nn.Module):
         self.join = nn.Linear(2 * channels, channels)
 
     def forward(self, features: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
+        """F_{n-1} (N, H, W, C) → F_n and both confidence maps, (N, H, W) and (N, H/8, W/8).
+
+        H and W are multiples of 8.
+        """
         fine, trust_fine = self.fine(features, ratio)
         coarse, trust_coarse = self.coarse(on_grid(self.down, fine), ratio)
         joined = self.join(torch.cat((fine, shuffled(self.up(coarse))), -1))

@@ -16,7 +16,7 @@ from .routing import descending, low_rank_grid
 
 
 class Refine(nn.Module):
-    """Restored clusters and features, (N, H, W, C) each → (N, H, W, C)."""
+    """Both clusters, back at their places, fused with the features they came from."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -26,6 +26,7 @@ class Refine(nn.Module):
         self.leave = nn.Linear(channels, channels)
 
     def forward(self, restored: Tensor, features: Tensor) -> Tensor:
+        """(N, H, W, C) each → what is to be added to the features."""
         x = F.leaky_relu(self.join(torch.cat((restored, features), -1)), SLOPE)
         x = F.leaky_relu(on_grid(self.near, x), SLOPE)
         x = F.leaky_relu(on_grid(self.far, x), SLOPE)
@@ -33,10 +34,7 @@ class Refine(nn.Module):
 
 
 class RASD(nn.Module):
-    """Rank-aware spectral decomposition of features (N, H, W, C) at a routing ratio.
-
-    Returns the features, decomposed, and the confidence map M (N, H, W).
-    """
+    """The rank-aware routing decomposition of a feature map."""
 
     def __init__(self, config: RASDConfig) -> None:
         super().__init__()
@@ -47,6 +45,7 @@ class RASD(nn.Module):
         self.refine = Refine(config.channels)
 
     def forward(self, features: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
+        """Features (N, H, W, C) at a routing ratio → the same shape, and M (N, H, W)."""
         confidence = self.discriminator(features)
         restored = self._routed(features, confidence, ratio)
         return features + self.refine(restored, features), confidence

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
 class _MoveRows(torch.autograd.Function):
-    """Rows by a permutation; its gradient is the rows by the inverse, a gather and no scatter-add."""
+    """Rows by a permutation; its gradient is rows by the inverse, a gather and no scatter-add."""
 
     @staticmethod
-    def forward(ctx, rows: Tensor, there: Tensor, back: Tensor) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, there: Tensor, back: Tensor) -> Tensor:
         ctx.save_for_backward(back)
         return rows.index_select(0, there)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (back,) = ctx.saved_tensors
         return grad.contiguous().index_select(0, back), None, None
 
@@ -80,4 +81,5 @@ def low_rank_grid(height: int, width: int, ratio: float) -> tuple[int, int]:
     if ratio >= 1.0:
         return height, width
     root = math.sqrt(ratio)
-    return tuple(min(max(int(side * root), 1), side - 1) for side in (height, width))
+    rows, columns = (min(max(int(side * root), 1), side - 1) for side in (height, width))
+    return rows, columns

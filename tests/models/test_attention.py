@@ -114,7 +114,7 @@ def test_the_order_is_learned():
 
 def test_dropout_works_in_training_alone():
     part, given = Attention(8, 2).double(), example(1, 400)
-    plain, points, edges = given
+    points = given[1]
     dropped = (part.train()(*given) == points).double().mean().item()
     assert abs(dropped - 0.3) < 0.05
     part.eval()
