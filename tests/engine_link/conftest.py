@@ -1,0 +1,77 @@
+"""A stub in the engine's place, for the ways a process can behave that the real one never should."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
+from rasd_fusion.rasd_qgis.engine_link.process import run_engine
+
+PREFACE = """\
+import json, os, signal, subprocess, sys, time
+def say(**event):
+    sys.stdout.write(json.dumps(event) + "\\n")
+    sys.stdout.flush()
+"""
+
+
+class Recorder:
+    """Feedback that notes what it is told, and is cancelled when a condition first holds."""
+
+    def __init__(self):
+        self.progress, self.texts, self.infos, self.warnings, self.debug = [], [], [], [], []
+        self.cancel_when = lambda: False
+        self.cancelled_at = None
+
+    def isCanceled(self):
+        if self.cancelled_at is None and self.cancel_when():
+            self.cancelled_at = time.monotonic()
+        return self.cancelled_at is not None
+
+    def setProgress(self, progress):
+        self.progress.append(progress)
+
+    def setProgressText(self, text):
+        self.texts.append(text)
+
+    def pushInfo(self, info):
+        self.infos.append(info)
+
+    def pushWarning(self, warning):
+        self.warnings.append(warning)
+
+    def pushDebugInfo(self, info):
+        self.debug.append(info)
+
+
+class Stub:
+    """Writes a stub engine and runs requests with it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.feedback = Recorder()
+        self.request = FuseRequest(
+            run_id="0123456789abcdef",
+            hyperspectral=RasterSource("hs.tif"),
+            multispectral=RasterSource("ms.tif"),
+            output=str(folder / "fused.tif"),
+        )
+
+    def write(self, body: str) -> Path:
+        entry = self.folder / "stub_engine.py"
+        entry.write_text(PREFACE + textwrap.dedent(body), "utf-8")
+        return entry
+
+    def run(self, body: str, **options):
+        return run_engine(
+            self.request, self.feedback, sys.executable, self.write(body), **options
+        )
+
+
+@pytest.fixture
+def stub(tmp_path) -> Stub:
+    return Stub(tmp_path)
