@@ -51,7 +51,7 @@ class Tiling:
 class RASDFuNet(nn.Module):
     """The network for a configuration; fresh weights are Xavier-uniform from torch's generator."""
 
-    # measured on a trained network: a tile's edge is felt over 16 pixels; the rest of what sets a tile
+    # measured on a trained network: a tile's edge is felt over 16 pixels; what else sets a tile
     # apart from the whole (statistics over all its points) no halo takes away
     tiling = Tiling(multiple=SCALE, halo=32, least=2 * SCALE)
 
