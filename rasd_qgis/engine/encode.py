@@ -58,11 +58,11 @@ class Encoding:
     def store(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Float values as the file holds them, same shape; `fill` where `missing` (bool)."""
         dtype, fill = np.dtype(self.dtype), self.fill
-        low, high = _limits(dtype)
         if dtype.kind == "f":
-            stored = np.clip(values, low, high).astype(dtype)
+            stored = np.clip(values.astype(dtype), np.finfo(dtype).min, np.finfo(dtype).max)
             on_fill = np.abs(stored - fill) <= _FLOAT_STEP / 2 * np.abs(fill)
         else:
+            low, high = _limits(dtype)
             # float32 has no digits left for the ends of a 32-bit range.
             exact = values if dtype.itemsize < 4 else values.astype(np.float64)
             stored = np.clip(np.rint(np.where(missing, low, exact)), low, high).astype(dtype)
@@ -81,9 +81,7 @@ def _beside(fill: np.generic) -> np.generic:
 
 
 def _limits(dtype: np.dtype) -> tuple[float, float]:
-    """The least and greatest float64 that the dtype holds."""
-    if dtype.kind == "f":
-        return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    """The least and greatest float64 that an integer dtype holds."""
     limits = np.iinfo(dtype)
     high = float(limits.max)
     return float(limits.min), high if int(high) <= limits.max else math.nextafter(high, 0.0)

@@ -29,6 +29,8 @@ from .grid import Grid
 from .spectral import read_spectral
 from .validity import SampleRules, dead_bands, is_mask
 
+# Formats of bare samples: what is missing at their end, GDAL reads as zeros.
+_BARE_DRIVERS = {"ENVI", "EHdr"}
 # rasterio wraps most of GDAL's errors, but lets some through as they are.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 # Samples looked at to find dead bands: all of a small image, else windows spread over it.
@@ -123,6 +125,7 @@ class Raster:
         """Fill the attributes from the open file."""
         dataset = self._dataset
         self._refuse_kind(dataset)
+        self._refuse_short(dataset)
         self.dtype = np.result_type(*dataset.dtypes)
         self._alpha = self._find_alpha()
         self.bands = tuple(b for b in range(1, dataset.count + 1) if b != self._alpha)
@@ -167,6 +170,21 @@ class Raster:
             raise InputError(
                 f"The geotransform of {self.name} gives its pixels no area.",
                 "Georeference the raster again.",
+            )
+
+    def _refuse_short(self, dataset: DatasetReader) -> None:
+        """Raise InputError where a file of bare samples is shorter than its header says."""
+        if dataset.driver not in _BARE_DRIVERS or not os.path.isfile(dataset.name):
+            return
+        if dataset.tags(ns="ENVI").get("file_compression", "0") != "0":
+            return
+        needed = dataset.height * dataset.width * sum(np.dtype(d).itemsize for d in dataset.dtypes)
+        found = os.path.getsize(dataset.name)
+        if found < needed:
+            raise InputError(
+                f"The raster {self.name} is truncated: its header promises {needed} bytes, "
+                f"there are {found}.",
+                "Copy or download it again.",
             )
 
     def _crs(self) -> CRS | None:

@@ -1,0 +1,63 @@
+"""What the engine's tests share: rasters made on the spot, and a reporter that remembers."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+UTM33 = "EPSG:32633"
+NORTH_UP = Affine(10, 0, 400000, 0, -10, 5800000)
+
+
+def pytest_configure(config):
+    """Leave out what is no news: affine 3 prefers an operator that affine 2 does not have."""
+    operator = "Use `@` matmul:PendingDeprecationWarning"
+    for known in (operator, "Dataset has no geotransform", "The given matrix is equal"):
+        config.addinivalue_line("filterwarnings", f"ignore:{known}")
+
+
+class Remembering:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self):
+        self.logs, self.warnings, self.steps = [], [], []
+
+    def log(self, text):
+        self.logs.append(text)
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+    def progress(self, phase, fraction, text=""):
+        self.steps.append((phase, fraction, text))
+
+
+@pytest.fixture
+def reporter():
+    return Remembering()
+
+
+@pytest.fixture(scope="session")
+def make_raster(tmp_path_factory):
+    """A function that writes an array (bands, h, w) as a file and returns its path."""
+    folder = tmp_path_factory.mktemp("rasters")
+    numbers = itertools.count()
+
+    def make(values, transform=NORTH_UP, crs=UTM33, suffix=".tif", driver="GTiff", **options):
+        values = np.asarray(values)
+        describe = options.pop("describe", None)
+        count, height, width = values.shape
+        path = folder / f"raster{next(numbers)}{suffix}"
+        size = {"count": count, "height": height, "width": width, "dtype": values.dtype}
+        place = {"transform": transform, "crs": crs}
+        with rasterio.open(path, "w", driver=driver, **size, **place, **options) as dataset:
+            if describe:
+                describe(dataset)
+            dataset.write(values)
+        return str(path)
+
+    return make

@@ -1,0 +1,463 @@
+"""Alignment: every pixel on its ground, whatever the two grids are, and clear refusals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rasterio.crs import CRS
+from rasterio.warp import transform as transform_points
+
+from rasd_fusion.rasd_qgis.contract.errors import InputError
+from rasd_fusion.rasd_qgis.contract.request import RasterSource
+from rasd_fusion.rasd_qgis.engine.align import align
+from rasd_fusion.rasd_qgis.engine.read import Raster
+
+UTM33, UTM32 = CRS.from_epsg(32633), CRS.from_epsg(32632)
+WGS84 = CRS.from_epsg(4326)
+CORNER = Affine.translation(400000, 5800000)
+GUIDE = CORNER * Affine.scale(10, -10)
+BANDS = 4
+
+
+def ground(crs, transform, height, width, target):
+    """Easting and northing in `target`'s plane, in km from the corner, of all pixel centres."""
+    cols, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    xs, ys = transform * (cols.ravel(), rows.ravel())
+    if crs is not None and crs != target:
+        xs, ys = (np.array(v) for v in transform_points(crs, target, xs, ys))
+    east, north = (xs - 400000) / 1000, (ys - 5800000) / 1000
+    return east.reshape(height, width), north.reshape(height, width)
+
+
+def scene(crs, transform, height, width, bands, target=UTM33):
+    """An image that tells where it is: bands are planes over the ground, band 0 east, 1 north."""
+    east, north = ground(crs, transform, height, width, target)
+    planes = [east, north, east + north, 2 * east - north, 5 + 0 * east]
+    return np.stack(planes[:bands]).astype("float64")
+
+
+class Pair:
+    """Both files of a pair, opened, with what `align` says of them."""
+
+    def __init__(self, hs, ms, reporter, extent=None, hs_more=None, ms_more=None):
+        self.hs = Raster(RasterSource(hs, name="cube", **(hs_more or {})))
+        self.ms = Raster(RasterSource(ms, name="guide", **(ms_more or {})))
+        self.reporter, self.extent = reporter, extent
+
+    def __enter__(self):
+        try:
+            return align(self.hs, self.ms, self.extent, self.reporter)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        self.hs.close()
+        self.ms.close()
+
+
+def all_fine(pair):
+    return pair.read_fine(0, pair.fine.height, 0, pair.fine.width)
+
+
+def all_coarse(pair):
+    return pair.read_coarse(0, pair.coarse_shape[0], 0, pair.coarse_shape[1])
+
+
+def expected_coarse(pair, bands=BANDS):
+    """What the coarse pixels must hold, by the axes alone."""
+    height, width = pair.coarse_shape
+    lie = Affine.translation(pair.cols.offset, pair.rows.offset)
+    lie = lie * Affine.scale(pair.cols.ratio, pair.rows.ratio)
+    return scene(pair.fine.crs, pair.fine.transform * lie, height, width, bands)
+
+
+def inner(valid, rim=3):
+    """Valid pixels with valid neighbours all around, where a kernel sees no border."""
+    kept = np.zeros_like(valid)
+    height, width = valid.shape
+    for row in range(rim, height - rim):
+        for col in range(rim, width - rim):
+            around = valid[row - rim : row + rim + 1, col - rim : col + rim + 1]
+            kept[row, col] = around.all()
+    return kept
+
+
+def turned(make, base, height, width, flip_rows, flip_cols, transpose, crs=UTM33):
+    """A file whose pixels are those of `base`, stored in another order."""
+    values, transform = scene(crs, base, height, width, BANDS), base
+    if transpose:
+        values, transform = values.swapaxes(1, 2), transform * Affine(0, 1, 0, 1, 0, 0)
+    if flip_rows:
+        transform = transform * Affine(1, 0, 0, 0, -1, values.shape[1])
+        values = values[:, ::-1]
+    if flip_cols:
+        transform = transform * Affine(-1, 0, values.shape[2], 0, 1, 0)
+        values = values[:, :, ::-1]
+    return make(np.ascontiguousarray(values), transform=transform, crs=crs)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    angle=st.sampled_from([0, 0, 30, -71, 180]),
+    ratios=st.tuples(st.floats(1.3, 8), st.floats(1.3, 8)),
+    shift=st.tuples(st.floats(-14, 40), st.floats(-14, 40)),
+    order=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    south_up=st.booleans(),
+)
+def test_parallel_grids_share_their_ground_untouched(
+    make_raster, angle, ratios, shift, order, south_up
+):
+    guide = CORNER * Affine.rotation(angle) * Affine.scale(10, 10 if south_up else -10)
+    down, across = ratios
+    base = guide * Affine.translation(shift[1], shift[0]) * Affine.scale(across, down)
+    hs = turned(make_raster, base, 14, 12, *order)
+    ms = make_raster(scene(UTM33, guide, 60, 50, 2), transform=guide)
+    talk = Talk()
+    with Pair(hs, ms, talk) as pair:
+        assert not pair.resampled
+        assert talk.logs == []
+        assert (pair.rows.ratio, pair.cols.ratio) == pytest.approx((down, across), abs=0.01)
+        values, valid = all_coarse(pair)
+        assert valid.all()
+        # A rounded geotransform may move a pixel by some hundredths of the guide's 10 m.
+        assert values == pytest.approx(expected_coarse(pair), abs=3e-3)
+        fine, seen = all_fine(pair)
+        assert seen.all()
+        expected = scene(UTM33, pair.fine.transform, *pair.fine.shape, 2)
+        assert fine == pytest.approx(expected, abs=1e-4)
+        centres_are_covered(pair)
+
+
+def centres_are_covered(pair):
+    """Each fine pixel's centre lies within the coarse image, and the guide has no more such."""
+    for axis, size, coarse in zip((pair.rows, pair.cols), pair.fine.shape, pair.coarse_shape):
+        assert axis.to_coarse(0.5) >= -0.01
+        assert axis.to_coarse(size - 0.5) <= coarse + 0.01
+
+
+class Talk:
+    def __init__(self):
+        self.logs, self.warnings = [], []
+
+    def log(self, text):
+        self.logs.append(text)
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    guide_angle=st.sampled_from([0, 20, -71]),
+    turn=st.sampled_from([3, 30, 45, 100, -60]),
+    ratio=st.floats(1.4, 6),
+    shift=st.tuples(st.floats(-10, 10), st.floats(-10, 10)),
+)
+def test_a_turned_grid_is_resampled_to_the_right_place(
+    make_raster, guide_angle, turn, ratio, shift
+):
+    guide = CORNER * Affine.rotation(guide_angle) * Affine.scale(10, -10)
+    middle = guide * Affine.translation(30 + shift[1], 30 + shift[0]) * Affine.rotation(turn)
+    base = middle * Affine.scale(ratio) * Affine.translation(-15, -14)
+    hs = make_raster(scene(UTM33, base, 28, 30, BANDS), transform=base)
+    ms = make_raster(scene(UTM33, guide, 60, 60, 2), transform=guide)
+    talk = Talk()
+    with Pair(hs, ms, talk) as pair:
+        assert pair.resampled
+        assert "resampled" in talk.logs[0]
+        assert pair.rows.ratio == pytest.approx(ratio, rel=0.021)
+        values, valid = all_coarse(pair)
+        kept = inner(valid)
+        assert kept.any()
+        # A plane is what a cubic kernel keeps; 0.2 m is a fiftieth of a guide pixel.
+        assert values[:, kept] == pytest.approx(expected_coarse(pair)[:, kept], abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        (UTM32, Affine.translation(808400, 5809000) * Affine.scale(33, -31)),
+        (WGS84, Affine.translation(13.51, 52.342) * Affine.scale(0.0005, -0.0003)),
+        (
+            WGS84,
+            Affine.translation(13.53, 52.335) * Affine.rotation(25) * Affine.scale(0.0004, -0.0003),
+        ),
+    ],
+)
+def test_another_crs_is_resampled_to_the_right_place(make_raster, crs, transform):
+    hs = make_raster(scene(crs, transform, 60, 60, BANDS), transform=transform, crs=crs)
+    ms = make_raster(scene(UTM33, GUIDE, 120, 130, 2))
+    talk = Talk()
+    with Pair(hs, ms, talk) as pair:
+        assert pair.resampled
+        assert "another CRS" in talk.logs[0]
+        values, valid = all_coarse(pair)
+        kept = inner(valid)
+        assert kept.sum() > 50
+        expected = expected_coarse(pair)[:, kept]
+        assert values[:, kept] == pytest.approx(expected, abs=1e-3)
+        assert fitted_shift(values[:, kept], expected) < 0.02
+
+
+def fitted_shift(values, expected):
+    """Mean displacement in guide pixels (10 m), from the planes of easting and northing."""
+    return float(np.abs((values[:2] - expected[:2]).mean(axis=1)).max()) * 1000 / 10
+
+
+def test_a_window_of_a_warped_image_is_a_part_of_the_whole(make_raster, monkeypatch):
+    noise = np.random.default_rng(3).normal(1000, 200, (BANDS, 60, 60)).astype("float32")
+    noise[:, 20:24, 30:35] = np.nan
+    turned_grid = GUIDE * Affine.translation(60, -20) * Affine.rotation(33) * Affine.scale(3.3, 2.1)
+    hs = make_raster(noise, transform=turned_grid)
+    ms = make_raster(np.ones((2, 140, 140), dtype="uint8"))
+    monkeypatch.setattr("rasd_fusion.rasd_qgis.engine.align.KEPT_BYTES", 0)
+    with Pair(hs, ms, Talk()) as pair:
+        values, valid = all_coarse(pair)
+        height, width = pair.coarse_shape
+        assert (~valid).any()
+        for row0, row1, col0, col1 in ((0, 9, 0, width), (7, height, 5, 20), (11, 12, 3, 4)):
+            part, seen = pair.read_coarse(row0, row1, col0, col1)
+            assert np.array_equal(seen, valid[row0:row1, col0:col1])
+            assert part == pytest.approx(values[:, row0:row1, col0:col1], rel=1e-5)
+
+
+def test_what_is_kept_is_what_is_read(make_raster, monkeypatch):
+    noise = np.random.default_rng(4).normal(size=(BANDS, 20, 20)).astype("float32")
+    lie = GUIDE * Affine.scale(3) * Affine(-1, 0, 20, 0, 1, 0)
+    hs, ms = make_raster(noise, transform=lie), make_raster(np.ones((2, 60, 60), dtype="uint8"))
+    parts = []
+    for size in (0, 2**20):
+        monkeypatch.setattr("rasd_fusion.rasd_qgis.engine.align.KEPT_BYTES", size)
+        with Pair(hs, ms, Talk()) as pair:
+            first, _ = pair.read_coarse(3, 9, 2, 20)
+            first[:] = 0
+            parts.append(pair.read_coarse(3, 9, 2, 20)[0])
+    assert np.array_equal(parts[0], noise[:, 3:9, ::-1][:, :, 2:20])
+    assert np.array_equal(*parts)
+
+
+def test_nodata_lends_nothing_to_its_neighbours_when_warped(make_raster):
+    values = np.full((BANDS, 40, 40), 100.0, dtype="float32")
+    values[:, 15:20, 15:20] = -9999
+    lie = GUIDE * Affine.translation(10, -30) * Affine.rotation(30) * Affine.scale(3)
+    hs = make_raster(values, transform=lie, nodata=-9999)
+    ms = make_raster(np.ones((2, 100, 100), dtype="uint8"))
+    with Pair(hs, ms, Talk()) as pair:
+        warped, valid = all_coarse(pair)
+        assert warped[:, valid] == pytest.approx(100, abs=1e-3)
+        col, row = ~pair.fine.transform * (lie * (17.5, 17.5))
+        i, j = int(pair.rows.to_coarse(row)), int(pair.cols.to_coarse(col))
+        assert not valid[i, j]
+        # 25 pixels are missing; turned, the hole keeps its area to about its rim.
+        around = valid[i - 6 : i + 7, j - 6 : j + 7]
+        assert 15 <= (~around).sum() <= 35
+
+
+def test_a_much_longer_pixel_is_averaged_over_its_area(make_raster):
+    """Pixels of 1 × 4 turned by 45° come to lie on squarer ones; a fine stripe must not alias."""
+    stripes = np.tile(np.array([0.0, 100.0]), 200)[None, None, :].repeat(60, axis=1)
+    values = stripes.repeat(BANDS, axis=0).astype("float32")
+    lie = GUIDE * Affine.rotation(45) * Affine.scale(2, 8) * Affine.translation(-100, -20)
+    hs = make_raster(values, transform=lie)
+    ms = make_raster(np.ones((2, 150, 150), dtype="uint8"))
+    with Pair(hs, ms, Talk()) as pair:
+        warped, valid = all_coarse(pair)
+        kept = inner(valid)
+        assert kept.sum() > 20
+        assert np.abs(warped[0][kept] - 50).mean() < 10
+
+
+def test_partly_overlapping_footprints_give_their_intersection(make_raster):
+    lie = GUIDE * Affine.translation(40, -20) * Affine.scale(4)
+    hs = make_raster(scene(UTM33, lie, 30, 30, BANDS), transform=lie)
+    ms = make_raster(scene(UTM33, GUIDE, 90, 80, 2))
+    with Pair(hs, ms, Talk()) as pair:
+        assert pair.fine.shape == (90, 40)
+        assert ~GUIDE * (pair.fine.transform.c, pair.fine.transform.f) == pytest.approx((40, 0))
+        # Rows 5…28 and columns 0…10 cover it; the margin of 4 ends where the image does.
+        assert pair.coarse_shape == (30 - 1, 10 + 4)
+        assert (pair.rows.offset, pair.cols.offset) == (-16.0, 0.0)
+
+
+def test_an_extent_is_widened_to_whole_guide_pixels(make_raster):
+    hs = make_raster(
+        scene(UTM33, GUIDE * Affine.scale(5), 20, 20, BANDS), transform=GUIDE * Affine.scale(5)
+    )
+    ms = make_raster(scene(UTM33, GUIDE, 100, 100, 2))
+    extent = (400203.0, 5799407.0, 400498.0, 5799790.0)
+    with Pair(hs, ms, Talk(), extent) as pair:
+        assert pair.fine.transform == GUIDE * Affine.translation(20, 21)
+        assert pair.fine.shape == (39, 30)
+        values, _ = all_coarse(pair)
+        assert values == pytest.approx(expected_coarse(pair), abs=1e-3)
+    whole = (400200.0 + 1e-5, 5799400.0 - 1e-5, 400500.0 - 1e-5, 5799790.0 + 1e-5)
+    with Pair(hs, ms, Talk(), whole) as pair:
+        assert pair.fine.shape == (39, 30)
+
+
+def test_an_extent_on_a_turned_guide_takes_its_bounding_box(make_raster):
+    guide = CORNER * Affine.rotation(45) * Affine.scale(10, -10)
+    hs = make_raster(
+        scene(UTM33, guide * Affine.scale(4), 30, 30, BANDS), transform=guide * Affine.scale(4)
+    )
+    ms = make_raster(scene(UTM33, guide, 120, 120, 2), transform=guide)
+    x, y = guide * (60, 60)
+    side = 20 * 10 / math.sqrt(2)
+    with Pair(hs, ms, Talk(), (x - side, y - side, x + side, y + side)) as pair:
+        assert pair.fine.shape in ((40, 40), (41, 41), (40, 41), (41, 40))
+        values, _ = all_coarse(pair)
+        assert values == pytest.approx(expected_coarse(pair), abs=1e-3)
+
+
+@pytest.mark.parametrize("extent", [(0, 0, 1, 1), (401001, 5799000, 402000, 5799500)])
+def test_an_extent_elsewhere_is_refused(make_raster, extent):
+    lie = GUIDE * Affine.scale(5)
+    hs = make_raster(scene(UTM33, lie, 20, 20, BANDS), transform=lie)
+    ms = make_raster(scene(UTM33, GUIDE, 100, 100, 2))
+    with pytest.raises(InputError, match="extent"), Pair(hs, ms, Talk(), extent):
+        pass
+
+
+def plain(make, count, size, scale, crs="EPSG:32633", shift=0.0, **more):
+    lie = GUIDE * Affine.translation(shift, shift) * Affine.scale(scale)
+    return make(np.ones((count, size, size), dtype="float32"), transform=lie, crs=crs, **more)
+
+
+def test_the_same_raster_twice_is_refused(make_raster):
+    path = plain(make_raster, 5, 20, 4)
+    with pytest.raises(InputError, match="both the hyperspectral"), Pair(path, path, Talk()):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("hs", "ms", "sentence"),
+    [
+        ((1, 20, 4), (3, 80, 1), "single band"),
+        ((3, 20, 4), (4, 80, 1), "swapped"),
+        ((4, 20, 4), (4, 80, 1), "swapped"),
+        ((5, 80, 1), (3, 20, 4), "finer than"),
+        ((5, 80, 1), (3, 80, 1), "hardly coarser"),
+        ((5, 80, 1.15), (3, 80, 1), "hardly coarser"),
+        ((5, 20, 4, "EPSG:32633", 90), (3, 80, 1), "do not overlap"),
+        ((5, 20, 4, "EPSG:32632"), (3, 80, 1), "do not overlap"),
+        ((5, 20, 4, None, 75), (3, 80, 1), "no CRS"),
+        ((5, 20, 4), (3, 80, 1, None, 75), "no CRS"),
+    ],
+)
+def test_pairs_that_cannot_be_fused_are_refused(make_raster, hs, ms, sentence):
+    paths = plain(make_raster, *hs), plain(make_raster, *ms)
+    with pytest.raises(InputError, match=sentence) as caught, Pair(*paths, Talk()):
+        pass
+    assert caught.value.advice
+
+
+def test_turned_footprints_whose_boxes_overlap_but_not_they(make_raster):
+    lie = GUIDE * Affine.translation(105, 60) * Affine.rotation(45) * Affine.scale(4)
+    hs = make_raster(np.ones((5, 20, 20), dtype="float32"), transform=lie)
+    ms = plain(make_raster, 3, 80, 1)
+    box = (~GUIDE * lie) * (0, 20)
+    assert box[0] < 80
+    with pytest.raises(InputError, match="do not overlap"), Pair(hs, ms, Talk()):
+        pass
+
+
+@pytest.mark.parametrize("bare", ["hs", "ms", "both"])
+def test_a_missing_crs_is_assumed_where_the_bounds_agree(make_raster, bare):
+    hs = plain(make_raster, 5, 20, 4, None if bare in ("hs", "both") else "EPSG:32633")
+    ms = plain(make_raster, 3, 80, 1, None if bare in ("ms", "both") else "EPSG:32633")
+    talk = Talk()
+    with Pair(hs, ms, talk) as pair:
+        assert "no CRS" in talk.warnings[0]
+        assert pair.fine.crs == (None if bare == "both" else UTM33)
+        assert pair.rows.ratio == 4.0
+
+
+def test_a_crs_supplied_by_the_layer_needs_no_warning(make_raster):
+    hs, ms = plain(make_raster, 5, 20, 4, None), plain(make_raster, 3, 80, 1)
+    talk = Talk()
+    with Pair(hs, ms, talk, hs_more={"crs_wkt": UTM33.to_wkt()}):
+        assert talk.warnings == []
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_two_plain_images_are_taken_for_the_same_ground(make_raster):
+    nowhere = {"transform": Affine.identity(), "crs": None}
+    hs = make_raster(np.ones((5, 20, 24), dtype="uint8"), **nowhere)
+    ms = make_raster(np.ones((3, 160, 192), dtype="uint8"), **nowhere)
+    talk = Talk()
+    with Pair(hs, ms, talk) as pair:
+        assert (pair.rows.ratio, pair.cols.ratio, pair.rows.offset) == (8.0, 8.0, 0.0)
+        assert "georeferenced" in talk.warnings[0]
+    wide = make_raster(np.ones((3, 160, 400), dtype="uint8"), **nowhere)
+    with pytest.raises(InputError, match="shapes differ"), Pair(hs, wide, Talk()):
+        pass
+
+
+@pytest.mark.parametrize("empty", ["hs", "ms"])
+def test_nothing_valid_is_refused(make_raster, empty):
+    hs = plain(make_raster, 5, 20, 4, nodata=1 if empty == "hs" else None)
+    ms = plain(make_raster, 3, 80, 1, nodata=1 if empty == "ms" else None)
+    sentence = "cube" if empty == "hs" else "guide"
+    with pytest.raises(InputError, match=f"All pixels of {sentence}"), Pair(hs, ms, Talk()):
+        pass
+
+
+def test_a_window_outside_is_a_mistake(make_raster):
+    with Pair(plain(make_raster, 5, 20, 4), plain(make_raster, 3, 80, 1), Talk()) as pair:
+        for read, size in ((pair.read_fine, 80), (pair.read_coarse, 20)):
+            for window in ((-1, 3, 0, 3), (0, size + 1, 0, 3), (3, 3, 0, 3)):
+                with pytest.raises(ValueError, match="not inside"):
+                    read(*window)
+
+
+def test_a_real_pair_lies_pixel_on_pixel(shared_data):
+    folder = shared_data / "pair_neon_mlbs"
+    talk = Talk()
+    with Pair(str(folder / "HSI/MLBS_10.tif"), str(folder / "RGB/MLBS_10.tif"), talk) as pair:
+        assert (pair.rows.ratio, pair.cols.ratio) == (10.0, 10.0)
+        assert (pair.rows.offset, pair.cols.offset) == (0.0, 0.0)
+        assert pair.fine.shape == (200, 200)
+        assert all_coarse(pair)[0].shape == (369, 20, 20)
+        assert not pair.resampled
+
+
+def test_a_real_pair_without_a_crs_on_one_side(shared_data):
+    folder = shared_data / "pair_neon_sjer052_nis_rgb"
+    hs, ms = folder / "SJER_052_hyperspectral.tif", folder / "SJER_052.tif"
+    talk = Talk()
+    with Pair(str(hs), str(ms), talk) as pair:
+        assert "no CRS" in talk.warnings[0]
+        assert (pair.rows.ratio, pair.rows.offset, pair.cols.offset) == (10.0, 0.0, 0.0)
+        assert pair.fine.crs.to_epsg() == 32611
+
+
+def test_a_real_turned_scene_and_a_guide_turned_with_it(make_raster, shared_data):
+    path = shared_data / "aviris_mastercal_ca_georef" / "AV_mastercal_testdata.bsq"
+    with rasterio.open(path) as dataset:
+        crs, lie, pixels = dataset.crs, dataset.transform, dataset.read()
+    guide = lie * Affine.scale(1 / 3)
+    alike = make_raster(np.ones((3, 150, 150), dtype="uint8"), transform=guide, crs=crs)
+    with Pair(str(path), alike, Talk()) as pair:
+        assert not pair.resampled
+        assert np.array_equal(all_coarse(pair)[0], pixels)
+    x, y = lie * (25, 25)
+    upright = Affine(5, 0, x - 300, 0, -5, y + 300)
+    north_up = make_raster(np.ones((3, 120, 120), dtype="uint8"), transform=upright, crs=crs)
+    with Pair(str(path), north_up, Talk()) as pair:
+        assert pair.resampled
+        assert pair.rows.ratio == pytest.approx(3.0, abs=0.07)
+        values, valid = all_coarse(pair)
+        kept = inner(valid)
+        assert kept.sum() > 100
+        assert values[100][kept].mean() == pytest.approx(pixels[100].mean(), rel=0.2)
