@@ -18,6 +18,8 @@ PROFILES ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/QGIS/QGIS3/profiles
 DEMO := $(BUILD)/demo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := qgis python3-qgis python3-venv xvfb xauth imagemagick
+# The release whose selective_scan_ref the readable scan was first held to.
+MAMBA_SSM := 2.3.2.post1
 PIP := bin/python -m pip --disable-pip-version-check install --quiet
 TORCH_INDEX := $(if $(RASD_FUSION_TORCH_INDEX),--extra-index-url $(RASD_FUSION_TORCH_INDEX))
 
@@ -107,6 +109,10 @@ $(STAMPS)/venv-engine-test: tests/requirements-engine.txt rasd_qgis/engine/requi
 	@echo "Making $(VENV_ENGINE_TEST) (the tests of the engine, the demo, the benchmarks; 1.5 GB)"
 	@rm -rf $(VENV_ENGINE_TEST) && $(QGIS_PYTHON) -m venv $(VENV_ENGINE_TEST)
 	@$(VENV_ENGINE_TEST)/$(PIP) $(TORCH_INDEX) --requirement $<
+	@# Its Python half alone, as the oracle of the scan's tests: its dependencies and kernels want CUDA.
+	@MAMBA_FORCE_BUILD=TRUE MAMBA_SKIP_CUDA_BUILD=TRUE $(VENV_ENGINE_TEST)/$(PIP) \
+	    --no-deps --no-build-isolation mamba-ssm==$(MAMBA_SSM) >$(BUILD)/mamba-ssm.log 2>&1 \
+	  || echo "mamba-ssm is not to be had (see $(BUILD)/mamba-ssm.log): its test will skip."
 	@touch $@
 
 $(STAMPS)/venv-check: tests/requirements-check.txt | $(STAMPS)/apt

@@ -123,7 +123,8 @@ def test_plugin_root_loads_nothing_until_it_is_called(root: Path) -> None:
     program = (
         "import sys, importlib.util\n"
         "spec = importlib.util.spec_from_file_location(\n"
-        "    'rasd_fusion', sys.argv[1] + '/__init__.py', submodule_search_locations=[sys.argv[1]])\n"
+        "    'rasd_fusion', sys.argv[1] + '/__init__.py',\n"
+        "    submodule_search_locations=[sys.argv[1]])\n"
         "package = sys.modules['rasd_fusion'] = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(package)\n"
         "print([m for m in sys.modules if m.split('.')[0] in ('qgis', 'rasd_fusion', 'torch')])\n"
