@@ -23,6 +23,7 @@ from . import fuse_parameters as names
 from .arrival import Arrival, announce
 from .base import RasdAlgorithm, as_processing_error, one_line_paragraphs
 from .outputs import MainThread, layers_showing, refuse_open_files
+from .responsive import ResponsiveFeedback
 from .styles import ConfidenceRamp, Look, apply_look, natural_colour, save_style
 from .translation import tr
 
@@ -116,7 +117,7 @@ class FuseAlgorithm(RasdAlgorithm):
         """Run the engine; raises QgsProcessingException with its sentence where it fails."""
         request = self._request
         try:
-            values = run_engine(request, feedback, require_engine())
+            values = run_engine(request, ResponsiveFeedback(feedback), require_engine())
         except RasdError as error:
             raise as_processing_error(error) from error
         self._history = _history(request, values)

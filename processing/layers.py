@@ -52,9 +52,12 @@ def source_path(layer: QgsRasterLayer) -> str:
 
 def local_files(path: str) -> list[Path]:
     """The existing files that a GDAL path names: itself, or what its subdataset lies in."""
-    pieces = [path, *re.findall(r'"([^"]+)"', path), *re.split(r":(?![\\/])", path)]
-    pieces += [re.sub(r"^/vsi\w+/", "", piece) for piece in pieces]
-    return list(dict.fromkeys(Path(p) for p in pieces if len(p) > 1 and _is_file(p)))
+    words = path.replace('"', "").split(":")
+    # A driver's name, the file and the part are parted by colons, and C:\ holds one of its own.
+    spans = [(start, end) for start in range(len(words)) for end in range(start, len(words))]
+    pieces = [":".join(words[start : end + 1]) for start, end in spans]
+    pieces = [re.sub(r"^/vsi\w+/", "", piece) for piece in pieces]
+    return [Path(piece) for piece in dict.fromkeys(pieces) if _is_file(piece)]
 
 
 def _is_file(path: str) -> bool:

@@ -17,6 +17,7 @@ from ..rasd_qgis.engine_link.environment import engine_home
 from ..rasd_qgis.engine_link.install import install
 from ..rasd_qgis.engine_link.process import run_engine
 from .base import RasdAlgorithm, as_processing_error, one_line_paragraphs
+from .responsive import ResponsiveFeedback
 from .translation import tr
 
 ENGINE, VERSIONS = "ENGINE", "VERSIONS"
@@ -56,6 +57,7 @@ class SetupEngineAlgorithm(RasdAlgorithm):
     ) -> dict[str, Any]:
         """Install, then ask the engine what it is, which shows that it starts."""
         home = engine_home()
+        responsive = ResponsiveFeedback(feedback)
 
         def on_progress(fraction: float, text: str) -> None:
             feedback.setProgress(95.0 * fraction)
@@ -63,8 +65,8 @@ class SetupEngineAlgorithm(RasdAlgorithm):
 
         feedback.pushInfo(tr("The engine's place: {}").format(home))
         try:
-            python = install(home, on_progress, feedback.isCanceled)
-            versions = run_engine(ProbeRequest(), feedback, python)
+            python = install(home, on_progress, responsive.isCanceled)
+            versions = run_engine(ProbeRequest(), responsive, python)
         except RasdError as error:
             raise as_processing_error(error) from error
         feedback.setProgress(100.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from rasd_fusion.rasd_qgis.contract import errors
 
 KINDS = [

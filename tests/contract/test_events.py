@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rasd_fusion.rasd_qgis.contract import events
 
 text = st.text(max_size=40)

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rasd_fusion.rasd_qgis.contract.errors import RequestError
 from rasd_fusion.rasd_qgis.contract.request import (
     PROTOCOL,

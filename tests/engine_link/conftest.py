@@ -1,4 +1,4 @@
-"""A stub in the engine's place, for the ways a process can behave that the real one never should."""
+"""A stub in the engine's place, for what a process can do that the real one never should."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
 from rasd_fusion.rasd_qgis.engine_link.process import run_engine
 
@@ -67,9 +68,7 @@ class Stub:
         return entry
 
     def run(self, body: str, **options):
-        return run_engine(
-            self.request, self.feedback, sys.executable, self.write(body), **options
-        )
+        return run_engine(self.request, self.feedback, sys.executable, self.write(body), **options)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from rasd_fusion.rasd_qgis.contract.errors import EngineBrokenError, EngineMissingError
 from rasd_fusion.rasd_qgis.engine_link import builds, environment
 

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from rasd_fusion.rasd_qgis.contract.errors import Cancelled, EngineBrokenError
 from rasd_fusion.rasd_qgis.engine_link import builds, environment, install
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from rasd_fusion.rasd_qgis.contract import errors
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
 from rasd_fusion.rasd_qgis.engine_link import child as children
