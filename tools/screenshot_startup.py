@@ -24,6 +24,7 @@ READY = Path(os.environ["RASD_FUSION_DESKTOP_READY"])
 DEMO = Path(rasd_fusion.__file__).resolve().parent / "build" / "demo"
 STEPS_VARIABLE = "RASD_FUSION_SHOT_STEPS"
 DRAWING_MS = 4000
+WATCH_MS = 1000
 
 # What lives until QGIS ends: Python would otherwise delete the dialog under the running algorithm.
 kept: list[Any] = []
@@ -52,7 +53,8 @@ def add_layer(name: str) -> QgsRasterLayer:
 
 def start() -> None:
     """Open the layers and the dialog, and press Run."""
-    iface.mainWindow().showMaximized()
+    # There is no window manager on the virtual screen to maximise by.
+    iface.mainWindow().setGeometry(QgsApplication.primaryScreen().geometry())
     guide = add_layer("multispectral")
     coarse = add_layer("hyperspectral")
     QgsProject.instance().setCrs(guide.crs())
@@ -64,12 +66,24 @@ def start() -> None:
     dialog.algorithmFinished.connect(guarded(finish))
     dialog.show()
     dialog.runButton().click()
+    watch = QTimer(dialog)
+    watch.timeout.connect(guarded(look_for_failure))
+    watch.start(WATCH_MS)
+    kept.append(watch)
+
+
+def look_for_failure() -> None:
+    """End the wait where the run is over without a word: so the dialog treats a failed one."""
+    if not kept[0].cancelButton().isEnabled():
+        kept[1].stop()
+        raise RuntimeError("rasd:fuse failed; the picture shows the dialog's log.")
 
 
 def finish(successful: bool, _results: dict[str, Any]) -> None:
     """Put map and dialog side by side, and wait for the map to be drawn."""
+    kept[1].stop()
     if not successful:
-        raise RuntimeError("rasd:fuse failed:\n" + kept[0].messageText())
+        raise RuntimeError("rasd:fuse failed; the picture shows the dialog's log.")
     QTimer.singleShot(DRAWING_MS // 2, guarded(arrange))
     QTimer.singleShot(DRAWING_MS, guarded(lambda: READY.write_text("", encoding="utf-8")))
 

@@ -48,4 +48,4 @@ def test_a_script_that_fails_says_why(root: Path, tmp_path: Path) -> None:
     result = show(root, tmp_path, f"pathlib.Path({READY}).write_text('no layer came')\n")
     assert result.returncode == 1
     assert "no layer came" in result.stderr
-    assert not (tmp_path / "shot.png").exists()
+    assert (tmp_path / "shot.png").exists()
