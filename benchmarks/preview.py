@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float64]
 
-STRETCH_PERCENT = (1.0, 99.0)
+STRETCH_PERCENT = (0.2, 99.0)
 PANEL_INCHES = 4.2
 
 
