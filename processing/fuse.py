@@ -84,10 +84,10 @@ class FuseAlgorithm(RasdAlgorithm):
         """False, with one sentence, where no run could begin."""
         try:
             require_engine()
-            names.check(self, parameters, context)
+            checked = names.check(self, parameters, context)
         except RasdError as error:
             return False, str(error)
-        return super().checkParameterValues(parameters, context)
+        return super().checkParameterValues(checked, context)
 
     def prepareAlgorithm(
         self,

@@ -26,7 +26,7 @@ from qgis.core import (
 
 from ..rasd_qgis.contract.errors import InputError, RequestError
 from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE, MODELS, FuseRequest
-from .layers import raster_source
+from .layers import local_files, raster_source
 from .outputs import check_outputs, stated_path
 from .translation import tr
 from .version import plugin_version
@@ -135,8 +135,11 @@ def number_outputs() -> list[QgsProcessingOutputNumber]:
 
 def check(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
-) -> None:
-    """Raise the sentence for what no run could use, before QGIS's own, terser checks."""
+) -> dict[str, Any]:
+    """Raise the sentence for what no run could use, before QGIS's own, terser checks.
+
+    Returns the values as those checks understand them, with the layers in place of their names.
+    """
     ratio = algorithm.parameterAsDouble(values, ROUTING_RATIO, context)
     if not 0.0 <= ratio <= 1.0:
         raise RequestError(
@@ -146,6 +149,8 @@ def check(
     outputs = {name: stated_path(values.get(name)) for name in (OUTPUT, CONFIDENCE, MODEL_OUTPUT)}
     outputs[OUTPUT] = outputs[OUTPUT] or "a temporary file"
     check_outputs(_request(algorithm, values, context, outputs))
+    inputs = (INPUT_HS, INPUT_MS)
+    return {**values, **{name: raster_layer(algorithm, values, name, context) for name in inputs}}
 
 
 def fuse_request(
@@ -201,12 +206,20 @@ def raster_layer(
 ) -> QgsRasterLayer:
     """The layer that a parameter names; InputError where QGIS cannot open it."""
     layer = algorithm.parameterAsRasterLayer(values, name, context)
+    if layer is None:
+        layer = _subdataset(values.get(name))
     if layer is None or not layer.isValid():
         raise InputError(
             f"{name}: “{values.get(name)}” cannot be opened as a raster.",
             "Check that the file exists, is complete, and opens in QGIS.",
         )
     return layer
+
+
+def _subdataset(value: Any) -> QgsRasterLayer | None:
+    """The layer of a GDAL name such as NETCDF:"file":part, which QGIS itself does not look up."""
+    files = local_files(value) if isinstance(value, str) else []
+    return QgsRasterLayer(value, files[0].stem, "gdal") if files else None
 
 
 def _optional(

@@ -119,6 +119,8 @@ def context(qgis_app) -> QgsProcessingContext:
     context = QgsProcessingContext()
     context.setProject(QgsProject.instance())
     yield context
+    # pytest lets go of the last test's fixtures only after QGIS is gone; layers must go before.
+    context.temporaryLayerStore().removeAllMapLayers()
     QgsProject.instance().clear()
 
 

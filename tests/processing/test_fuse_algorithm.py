@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from osgeo import gdal
 from qgis.core import (
     QgsApplication,
     QgsProcessingException,
@@ -139,6 +140,16 @@ def test_bad_values_get_a_sentence_before_anything_starts(
     assert not accepted
     assert re.search(sentence, message), message
     assert not (pair.folder / "fused.tif").exists()
+
+
+def test_a_subdataset_by_its_gdal_name_is_accepted(fuse, pair, context, looks_ready):
+    file = pair.folder / "guide.nc"
+    gdal.Translate(str(file), str(pair.ms), format="netCDF", bandList=[1])
+    values = pair.values(INPUT_MS=f'NETCDF:"{file}":Band1')
+    assert fuse.checkParameterValues(values, context) == (True, "")
+    request = fuse_parameters.fuse_request(fuse, values, context)
+    assert request.multispectral.path == values["INPUT_MS"]
+    assert request.multispectral.name == "guide"
 
 
 def test_an_unreadable_file_is_named(fuse, pair, context, looks_ready):

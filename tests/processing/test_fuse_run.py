@@ -1,0 +1,383 @@
+"""rasd:fuse inside QGIS with the real engine: run, batch, model, cancel, back in the project."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import processing  # QGIS's own
+import pytest
+from osgeo import gdal
+from processing.gui.Postprocessing import handleAlgorithmResults
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsProcessingAlgRunnerTask,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+    QgsProcessingModelOutput,
+    QgsProcessingModelParameter,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingParameterRasterLayer,
+    QgsRasterLayer,
+    QgsRasterRange,
+    QgsSingleBandPseudoColorRenderer,
+)
+
+from rasd_fusion.rasd_qgis.engine_link import child as children
+
+from .conftest import BANDS, COARSE, RATIO, coarse_view, guide_view, scene, write_raster
+
+pytestmark = pytest.mark.usefixtures("engine")
+SIDE = COARSE * RATIO
+NUMBERS = ("ROUTING_RATIO_USED", "LOW_RANK_SHARE", "STEPS", "CONSISTENCY_HS", "CONSISTENCY_MS")
+
+
+def read(path) -> np.ndarray:
+    return gdal.Open(str(path)).ReadAsArray()
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if ".rasd-" in path.name]
+
+
+def run(fuse, values, context, feedback) -> dict:
+    results, done = fuse.run(values, context, feedback)
+    assert done, feedback.errors
+    return results
+
+
+def load_results(fuse, values, context, feedback):
+    """Run as the dialog does: outputs are loaded into the project on completion."""
+    for name in ("OUTPUT", "CONFIDENCE"):
+        if name in values:
+            values[name] = QgsProcessingOutputLayerDefinition(values[name], context.project())
+    run(fuse, values, context, feedback)
+    assert handleAlgorithmResults(fuse, context, feedback, False, {})
+
+
+def test_a_run_gives_every_output_it_promises(fuse, pair, context, feedback):
+    values = pair.values(
+        CONFIDENCE=str(pair.folder / "confidence.tif"),
+        MODEL_OUTPUT=str(pair.folder / "model.safetensors"),
+    )
+    results = run(fuse, values, context, feedback)
+    fused = gdal.Open(values["OUTPUT"])
+    guide = gdal.Open(str(pair.ms))
+    assert (fused.RasterXSize, fused.RasterYSize, fused.RasterCount) == (SIDE, SIDE, BANDS)
+    assert fused.GetGeoTransform() == guide.GetGeoTransform()
+    assert fused.GetSpatialRef().IsSame(guide.GetSpatialRef())
+    assert fused.GetRasterBand(1).DataType == gdal.GDT_UInt16
+    assert fused.GetRasterBand(1).GetNoDataValue() == 65535
+    spread = np.abs(read(values["OUTPUT"]).astype(float) - scene())
+    assert spread.mean() < 0.1 * scene().std()
+    confidence = read(values["CONFIDENCE"])
+    assert confidence.shape[0] > 1
+    assert confidence.shape[1:] == (SIDE, SIDE)
+    assert confidence.min() >= 0.0
+    assert confidence.max() <= 1.0
+    np.testing.assert_allclose(confidence[0], confidence[1:].mean(0), atol=1e-5)
+    assert Path(values["MODEL_OUTPUT"]).stat().st_size > 0
+    for name in NUMBERS:
+        assert np.isfinite(results[name]), name
+    assert results["ROUTING_RATIO_USED"] == 0.5
+    assert results["STEPS"] == 3
+    assert 0.0 <= results["CONSISTENCY_HS"] < 0.05
+    assert leftovers(pair.folder) == []
+
+
+def test_styles_lie_beside_and_provenance_inside_the_outputs(fuse, pair, context, feedback):
+    values = pair.values(CONFIDENCE=str(pair.folder / "confidence.tif"))
+    run(fuse, values, context, feedback)
+    assert (pair.folder / "fused.qml").is_file()
+    layer = QgsRasterLayer(values["CONFIDENCE"], "c", "gdal")
+    assert isinstance(layer.renderer(), QgsSingleBandPseudoColorRenderer)
+    del layer
+    for path in (values["OUTPUT"], values["CONFIDENCE"]):
+        tags = str(gdal.Open(path).GetMetadata())
+        assert "rasd:fuse" in tags
+        assert "RASD Fusion" in tags
+
+
+def test_same_seed_and_steps_give_the_same_pixels_and_the_model_runs_again(
+    fuse, pair, context, feedback
+):
+    model = str(pair.folder / "model.safetensors")
+    first = pair.values(SEED=5, MODEL_OUTPUT=model)
+    second = pair.values(SEED=5, OUTPUT=str(pair.folder / "second.tif"))
+    again = pair.values(MODEL="file", MODEL_FILE=model, OUTPUT=str(pair.folder / "again.tif"))
+    for values in (first, second, again):
+        run(fuse, values, context, feedback)
+    np.testing.assert_array_equal(read(first["OUTPUT"]), read(second["OUTPUT"]))
+    np.testing.assert_allclose(read(first["OUTPUT"]), read(again["OUTPUT"]), atol=1)
+
+
+def test_the_extent_cuts_the_output(fuse, pair, context, feedback):
+    values = pair.values(EXTENT="500100,500600,4499500,4499900 [EPSG:32632]")
+    run(fuse, values, context, feedback)
+    fused = gdal.Open(values["OUTPUT"])
+    assert (fused.RasterXSize, fused.RasterYSize) == (50, 40)
+    assert fused.GetGeoTransform()[0] == 500_100.0
+    assert fused.GetGeoTransform()[3] == 4_499_900.0
+
+
+@pytest.mark.parametrize("name", ["a folder, ü/fused.tif", "fused.img", "fused.dat"])
+def test_odd_folders_and_other_formats(fuse, pair, context, feedback, name):
+    path = pair.folder / name
+    path.parent.mkdir(exist_ok=True)
+    run(fuse, pair.values(OUTPUT=str(path)), context, feedback)
+    assert gdal.Open(str(path)).RasterCount == BANDS
+
+
+def test_temporary_outputs(provider, pair):
+    results = processing.run(
+        "rasd:fuse",
+        pair.values(OUTPUT="TEMPORARY_OUTPUT", CONFIDENCE="TEMPORARY_OUTPUT"),
+    )
+    for name in ("OUTPUT", "CONFIDENCE"):
+        assert QgsRasterLayer(results[name], name, "gdal").isValid()
+
+
+def test_layers_arrive_named_grouped_styled_and_with_their_history(fuse, pair, context, feedback):
+    values = pair.values(CONFIDENCE=str(pair.folder / "confidence.tif"))
+    load_results(fuse, values, context, feedback)
+    (group,) = context.project().layerTreeRoot().findGroups()
+    assert group.name() == "RASD Fusion: hs"
+    layers = [node.layer() for node in group.findLayers()]
+    assert [layer.name() for layer in layers] == ["hs fused", "hs confidence"]
+    assert len(context.project().mapLayers()) == 2
+    fused, confidence = layers
+    assert fused.renderer().type() == "multibandcolor"
+    assert confidence.renderer().type() == "singlebandpseudocolor"
+    for layer in layers:
+        assert "rasd:fuse" in layer.metadata().history()[-1]
+
+
+def test_an_output_open_as_a_layer_shows_its_new_pixels(fuse, pair, context, feedback):
+    path = pair.folder / "fused.tif"
+    write_raster(path, np.full((BANDS, SIDE, SIDE), 3, "uint16"), 10.0)
+    layer = QgsRasterLayer(str(path), "open", "gdal")
+    context.project().addMapLayer(layer)
+    identify = layer.dataProvider().block(1, layer.extent(), SIDE, SIDE)
+    assert identify.value(5, 5) == 3
+    run(fuse, pair.values(), context, feedback)
+    block = layer.dataProvider().block(1, layer.extent(), SIDE, SIDE)
+    shown = np.array([[block.value(r, c) for c in range(SIDE)] for r in range(SIDE)])
+    np.testing.assert_array_equal(shown, read(path)[0])
+
+
+def test_an_output_already_in_the_project_is_not_added_twice(fuse, pair, context, feedback):
+    path = pair.folder / "fused.tif"
+    write_raster(path, np.full((BANDS, SIDE, SIDE), 3, "uint16"), 10.0)
+    layer = QgsRasterLayer(str(path), "open", "gdal")
+    context.project().addMapLayer(layer)
+    load_results(fuse, pair.values(), context, feedback)
+    assert list(context.project().mapLayers()) == [layer.id()]
+
+
+def test_crs_and_nodata_set_on_the_layer_count(fuse, pair, context, feedback):
+    bare = write_raster(pair.folder / "bare.tif", coarse_view(scene()), 40.0, epsg=None)
+    layer = QgsRasterLayer(str(bare), "bare", "gdal")
+    layer.setCrs(QgsCoordinateReferenceSystem("EPSG:32632"))
+    hole = read(bare)
+    hole[:, 4:8, 4:8] = 60_000
+    write_raster(bare, hole, 40.0, epsg=None)
+    layer.dataProvider().reloadData()
+    for band in range(1, BANDS + 1):
+        layer.dataProvider().setUserNoDataValue(band, [QgsRasterRange(59_999, 60_001)])
+    context.project().addMapLayer(layer)
+    values = pair.values(INPUT_HS=layer.id())
+    run(fuse, values, context, feedback)
+    fused = gdal.Open(values["OUTPUT"])
+    assert fused.GetSpatialRef().IsSame(gdal.Open(str(pair.ms)).GetSpatialRef())
+    nodata = fused.GetRasterBand(1).GetNoDataValue()
+    invalid = fused.GetRasterBand(1).ReadAsArray() == nodata
+    assert invalid[20:28, 20:28].all()
+    assert not invalid[48:].any()
+
+
+def test_a_subdataset_is_an_input_like_any_other(fuse, pair, context, feedback):
+    guide = guide_view(scene(), 3)
+    scaled = write_raster(pair.folder / "g.tif", (guide / 40).astype("uint8"), 10.0)
+    file = pair.folder / "guide.gpkg"
+    for table in ("one", "two"):
+        options = [f"RASTER_TABLE={table}", "APPEND_SUBDATASET=YES", "TILE_FORMAT=PNG"]
+        gdal.Translate(str(file), str(scaled), format="GPKG", creationOptions=options)
+    run(fuse, pair.values(INPUT_MS=f"GPKG:{file}:two"), context, feedback)
+    assert gdal.Open(str(pair.folder / "fused.tif")).RasterCount == BANDS
+
+
+def test_a_missing_crs_with_agreeing_bounds_is_a_warning(fuse, pair, context, feedback):
+    write_raster(pair.hs, coarse_view(scene()), 40.0, epsg=None)
+    run(fuse, pair.values(), context, feedback)
+    assert any("CRS" in text for text in feedback.warnings)
+
+
+def test_rgba_is_a_warning_and_its_alpha_a_mask(fuse, pair, context, feedback):
+    colours = (guide_view(scene(), 3) / 40).astype("uint8")
+    alpha = np.full((1, SIDE, SIDE), 255, "uint8")
+    alpha[0, :16, :16] = 0
+    write_raster(pair.ms, np.concatenate([colours, alpha]), 10.0)
+    dataset = gdal.Open(str(pair.ms), gdal.GA_Update)
+    dataset.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
+    dataset.FlushCache()
+    values = pair.values()
+    run(fuse, values, context, feedback)
+    assert any("alpha" in text.lower() for text in feedback.warnings)
+    fused = gdal.Open(values["OUTPUT"])
+    assert (read(values["OUTPUT"])[:, :16, :16] == fused.GetRasterBand(1).GetNoDataValue()).all()
+
+
+def test_batch(provider, pair, context, feedback):
+    """As the batch panel does it: one algorithm, one context a row, in the main thread."""
+    fuse = provider.algorithm("fuse").create()
+    outputs = [str(pair.folder / f"row {row}.tif") for row in range(2)]
+    for row, path in enumerate(outputs):
+        run(fuse, pair.values(OUTPUT=path, ROUTING_RATIO=row / 2), context, feedback)
+    first, second = map(read, outputs)
+    assert first.shape == second.shape
+    assert (first != second).any()
+
+
+def chain() -> QgsProcessingModelAlgorithm:
+    """A model: fuse, then statistics of the fused raster and a rounded copy of the confidence."""
+    model = QgsProcessingModelAlgorithm("chain", "tests")
+    source = QgsProcessingModelChildParameterSource
+    for name in ("HS", "MS"):
+        parameter = QgsProcessingModelParameter(name)
+        model.addModelParameter(QgsProcessingParameterRasterLayer(name, name), parameter)
+    steps = (
+        (
+            "fuse",
+            "rasd:fuse",
+            {
+                "INPUT_HS": source.fromModelParameter("HS"),
+                "INPUT_MS": source.fromModelParameter("MS"),
+                "TRAINING_STEPS": source.fromStaticValue(2),
+                "ROUTING_RATIO": source.fromExpression("0.2 + 0.1"),
+            },
+            [("CONFIDENCE", "Map")],
+        ),
+        (
+            "translate",
+            "gdal:translate",
+            {"INPUT": source.fromChildOutput("fuse", "OUTPUT")},
+            [("OUTPUT", "Copy")],
+        ),
+        (
+            "statistics",
+            "native:rasterlayerstatistics",
+            {
+                "INPUT": source.fromChildOutput("translate", "OUTPUT"),
+                "BAND": source.fromStaticValue(1),
+            },
+            [],
+        ),
+    )
+    for child_id, algorithm, values, finals in steps:
+        child = QgsProcessingModelChildAlgorithm(algorithm)
+        child.setChildId(child_id)
+        child.setDescription(child_id)
+        for name, value in values.items():
+            child.addParameterSources(name, [value])
+        outputs = {}
+        for output, title in finals:
+            final = QgsProcessingModelOutput(title, title)
+            final.setChildId(child_id)
+            final.setChildOutputName(output)
+            outputs[title] = final
+        child.setModelOutputs(outputs)
+        model.addChildAlgorithm(child)
+    model.initAlgorithm()
+    return model
+
+
+def test_a_graphical_model_chains_the_result_into_other_algorithms(
+    provider, pair, context, feedback
+):
+    model = chain()
+    assert model.childAlgorithm("fuse").algorithm() is not None
+    values = {"HS": str(pair.hs), "MS": str(pair.ms)}
+    values["fuse:Map"] = "TEMPORARY_OUTPUT"
+    values["translate:Copy"] = str(pair.folder / "copy.tif")
+    results, done = model.run(values, context, feedback)
+    assert done, feedback.errors
+    assert gdal.Open(str(pair.folder / "copy.tif")).RasterCount == BANDS
+    inner = results["CHILD_RESULTS"]
+    assert inner["fuse"]["ROUTING_RATIO_USED"] == pytest.approx(0.3)
+    assert inner["statistics"]["MAX"] > inner["statistics"]["MIN"] > 0
+    assert QgsRasterLayer(results["fuse:Map"], "map", "gdal").isValid()
+
+
+def test_a_model_stored_and_loaded_runs_as_a_user_stored_it(provider, pair, context, feedback):
+    path = pair.folder / "chain.model3"
+    assert chain().toFile(str(path))
+    model = QgsProcessingModelAlgorithm()
+    assert model.fromFile(str(path))
+    model.initAlgorithm()
+    values = {"HS": str(pair.hs), "MS": str(pair.ms), "fuse:Map": "TEMPORARY_OUTPUT"}
+    values["translate:Copy"] = str(pair.folder / "copy.tif")
+    results, done = model.run(values, context, feedback)
+    assert done, feedback.errors
+    assert Path(results["translate:Copy"]).is_file()
+
+
+@pytest.mark.parametrize("phase", ["start", "middle"])
+def test_cancel_in_the_background_ends_within_two_seconds(
+    fuse, pair, context, feedback, qtbot, phase
+):
+    """As the dialog runs it: a task in a thread of its own."""
+    values = pair.values(TRAINING_STEPS=1_000_000, CONFIDENCE=str(pair.folder / "confidence.tif"))
+    outcome = []
+    task = QgsProcessingAlgRunnerTask(fuse, values, context, feedback)
+    task.executed.connect(lambda done, _: outcome.append(done))
+    QgsApplication.taskManager().addTask(task)
+    qtbot.waitUntil(lambda: bool(children._living), timeout=20_000)
+    if phase == "middle":
+        qtbot.waitUntil(lambda: feedback.progress() > 10.0, timeout=120_000)
+    start = time.monotonic()
+    feedback.cancel()
+    qtbot.waitUntil(lambda: bool(outcome), timeout=10_000)
+    assert time.monotonic() - start < 2.0
+    assert outcome == [False]
+    assert sorted(path.name for path in pair.folder.iterdir()) == ["hs.tif", "ms.tif"]
+
+
+def test_a_run_leaves_qgis_its_event_loop(fuse, pair, context, feedback, qtbot):
+    """In a task the main thread stays free: a timer of 20 ms never waits half a second."""
+    from qgis.PyQt.QtCore import QTimer
+
+    beats = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: beats.append(time.monotonic()))
+    timer.start(20)
+    outcome = []
+    task = QgsProcessingAlgRunnerTask(fuse, pair.values(), context, feedback)
+    task.executed.connect(lambda done, _: outcome.append(done))
+    QgsApplication.taskManager().addTask(task)
+    qtbot.waitUntil(lambda: bool(outcome), timeout=120_000)
+    timer.stop()
+    assert outcome == [True], feedback.errors
+    assert np.diff(beats).max() < 0.5
+
+
+def test_a_real_pair_of_two_sensors(fuse, shared_data, tmp_path, context, feedback):
+    """One NEON plot: 1 m spectrometer and 0.1 m camera."""
+    folder = shared_data / "pair_neon_mlbs"
+    if not folder.is_dir():
+        pytest.skip("needs pair_neon_mlbs in ../shared/data, which a plain clone does not have")
+    name = sorted(path.name for path in (folder / "HSI").glob("*.tif"))[0]
+    output = tmp_path / "fused.tif"
+    values = {
+        "INPUT_HS": str(folder / "HSI" / name),
+        "INPUT_MS": str(folder / "RGB" / name),
+        "TRAINING_STEPS": 3,
+        "OUTPUT": str(output),
+    }
+    results = run(fuse, values, context, feedback)
+    fused, coarse = gdal.Open(str(output)), gdal.Open(values["INPUT_HS"])
+    assert fused.RasterCount == coarse.RasterCount
+    assert (fused.RasterXSize, fused.RasterYSize) == (200, 200)
+    assert results["CONSISTENCY_HS"] < 0.02
