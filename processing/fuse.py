@@ -33,7 +33,7 @@ class FuseAlgorithm(RasdAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
-        self._request: FuseRequest | None = None
+        self._request: FuseRequest  # made in prepareAlgorithm
         self._looks: dict[str, Look] = {}
         self._showing: dict[str, list[str]] = {}
         self._main_thread: MainThread | None = None

@@ -63,7 +63,7 @@ Look = Union[NaturalColour, ConfidenceRamp]
 
 def natural_colour(layer: QgsRasterLayer, rgb: Sequence[int] | None) -> NaturalColour:
     """The look of a fused raster; `rgb` are its bands by wavelength, None where unknown."""
-    bands = tuple(rgb) if rgb else _bands_by_variance(layer)
+    bands = (rgb[0], rgb[1], rgb[2]) if rgb else _bands_by_variance(layer)
     limits = tuple(_stretch(_sample(layer, band, STRETCH_SIDE)) for band in bands)
     return NaturalColour(bands, limits)
 

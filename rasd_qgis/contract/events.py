@@ -62,7 +62,7 @@ _NAMES = {
     "failure": Failure,
 }
 _WORDS = {event: name for name, event in _NAMES.items()}
-_TYPES = {"fraction": (int, float), "values": dict}
+_TYPES: dict[str, Any] = {"fraction": (int, float), "values": dict}
 
 
 class GarbledEvent(ValueError):

@@ -13,18 +13,20 @@ import contextlib
 import os
 import queue
 import signal
-import subprocess  # nosec B404 - the engine is a process of its own
+import subprocess  # nosec B404
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO
+from typing import IO, cast
 
 from .surroundings import clean_environment
 
 TAIL_BYTES = 16_384  # what is kept of stderr, for the error message
 LINE_BYTES = 1_048_576  # a longer line of stdout is handed on in pieces
 QUEUE_LINES = 1_000  # lines read ahead of their reader; then the child has to wait
+
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows alone has console windows
 
 _living: set[Child] = set()
 _living_lock = threading.Lock()
@@ -40,7 +42,7 @@ class Child:
         self._tail = b""
         self._writer: threading.Thread | None = None
         self._abandoned = threading.Event()
-        self.process = subprocess.Popen(  # nosec B603 - a list of arguments, no shell
+        self.process = subprocess.Popen(  # nosec B603
             list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -48,7 +50,9 @@ class Child:
             env=clean_environment(),
             **_own_group(),
         )
-        self._readers = [self._thread(self._read_lines, self.process.stdout)]
+        self._input = cast("IO[bytes]", self.process.stdin)
+        output = cast("IO[bytes]", self.process.stdout)
+        self._readers = [self._thread(self._read_lines, output)]
         if self.process.stderr is not None:
             self._readers.append(self._thread(self._read_tail, self.process.stderr))
         with _living_lock:
@@ -79,7 +83,7 @@ class Child:
             self._writer.join(0.1)
             if self._writer.is_alive():
                 return
-        self._quietly(self.process.stdin.close)
+        self._quietly(self._input.close)
 
     def wait(self, seconds: float) -> int | None:
         """The exit status once the process ended, None where it still runs after `seconds`."""
@@ -138,8 +142,8 @@ class Child:
         return thread
 
     def _write(self, text: str) -> None:
-        self._quietly(lambda: self.process.stdin.write(text.encode("utf-8") + b"\n"))
-        self._quietly(self.process.stdin.flush)
+        self._quietly(lambda: self._input.write(text.encode("utf-8") + b"\n"))
+        self._quietly(self._input.flush)
 
     @staticmethod
     def _quietly(action: Callable) -> None:
@@ -186,20 +190,19 @@ def stop_all() -> None:
 def _own_group() -> dict:
     """Popen's arguments that put the child in a group of its own, without a console window."""
     if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        return {"creationflags": flags}
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | _NO_WINDOW}
     return {"start_new_session": True}
 
 
 def _kill_tree_on_windows(process: subprocess.Popen) -> None:
     taskkill = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")
     try:
-        subprocess.run(  # nosec B603 - fixed words and a number
+        subprocess.run(  # nosec B603
             [taskkill, "/T", "/F", "/PID", str(process.pid)],
             capture_output=True,
             check=False,
             timeout=5,
-            creationflags=subprocess.CREATE_NO_WINDOW,
+            creationflags=_NO_WINDOW,
         )
     except (OSError, subprocess.TimeoutExpired):
         process.kill()
