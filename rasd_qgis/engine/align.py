@@ -8,6 +8,7 @@ untouched, at whatever ratio and phase they lie; only a turned grid or another C
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -215,13 +216,18 @@ def _refuse_empty(aligned: Alignment) -> None:
         (aligned.hs.name, aligned.coarse_shape, aligned.read_coarse),
         (aligned.ms.name, aligned.fine.shape, aligned.read_fine),
     ):
-        height, width = shape
-        stripes = ((row, min(row + 256, height)) for row in range(0, height, 256))
-        if not any(read(top, bottom, 0, width)[1].any() for top, bottom in stripes):
+        if not any(read(*tile)[1].any() for tile in _tiles(*shape)):
             raise InputError(
                 f"All pixels of {name} on the shared ground are nodata.",
                 "Check the layer's nodata settings, its mask, and the extent.",
             )
+
+
+def _tiles(height: int, width: int, side: int = 256) -> Iterator[tuple[int, int, int, int]]:
+    """Windows (row0, row1, col0, col1) that together are the image."""
+    for row in range(0, height, side):
+        for col in range(0, width, side):
+            yield row, min(row + side, height), col, min(col + side, width)
 
 
 def _require_inside(window: tuple[int, int, int, int], shape: tuple[int, int]) -> None:

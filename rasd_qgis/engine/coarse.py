@@ -12,10 +12,12 @@ import os
 from dataclasses import replace
 
 import numpy as np
+import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.warp import reproject
+from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from .grid import Grid, Parallel, map_pixels
@@ -23,6 +25,11 @@ from .read import Raster
 
 # Source pixels around a window that a cubic kernel may reach, before it is widened to go down.
 _KERNEL = 3
+# Up to this many source pixels a target pixel spans, the plain kernel stays: a widened one no
+# longer keeps planes exactly, which would shift what it averages by hundredths of a pixel.
+_SPAN_AS_ONE = 1.25
+# Source pixels by which a position may be off. GDAL's usual eighth can be a whole guide pixel.
+_TOLERANCE = 1e-3
 # A stand-in where neither file has a CRS: source and target are one plane, nothing is projected.
 _PLANE = CRS.from_epsg(3857)
 
@@ -76,49 +83,49 @@ class WarpedCoarse:
             crs = grid.crs or self._source.crs or _PLANE
             self._grid, self._source = replace(grid, crs=crs), replace(self._source, crs=crs)
         self.shape = grid.shape
-        self._scale = self._source_pixels_per_pixel()
+        self._span = self._source_pixels_per_pixel()
 
     def read(self, row0: int, row1: int, col0: int, col1: int) -> tuple[np.ndarray, np.ndarray]:
         """Values (B, n, m) float32 and validity (n, m) of a window inside `shape`."""
         target = self._grid.cut(row0, col0, row1 - row0, col1 - col0)
-        values = np.full((self._raster.count, *target.shape), np.nan, dtype=np.float32)
-        share = np.zeros(target.shape, dtype=np.float32)
         window = self._source_window(target)
-        if window is not None:
-            pixels, valid = self._raster.read(window)
-            pixels[:, ~valid] = np.nan
-            lie = self._source.cut(int(window.row_off), int(window.col_off), *valid.shape)
-            self._warp(pixels, lie, values, target, Resampling.cubic, np.nan)
-            self._warp(valid.astype(np.float32), lie, share, target, Resampling.bilinear, None)
-        seen = (share >= 0.5) & np.isfinite(values).all(axis=0)
+        if window is None:
+            empty = np.zeros(target.shape, dtype=bool)
+            return np.zeros((self._raster.count, *target.shape), dtype=np.float32), empty
+        pixels, valid = self._raster.read(window)
+        pixels[:, ~valid] = np.nan
+        lie = self._source.cut(int(window.row_off), int(window.col_off), *valid.shape)
+        values = self._warp(pixels, lie, target, Resampling.cubic, np.nan)
+        share = self._warp(valid[None].astype(np.float32), lie, target, Resampling.bilinear, None)
+        seen = (share[0] >= 0.5) & np.isfinite(values).all(axis=0)
         values[:, ~seen] = 0.0
         return values, seen
 
     def _warp(
-        self,
-        pixels: np.ndarray,
-        lie: Grid,
-        out: np.ndarray,
-        target: Grid,
-        resampling: Resampling,
-        nodata: float | None,
-    ) -> None:
-        """Resample in place, every position exact: GDAL's usual eighth of a pixel is too far."""
-        reproject(
-            pixels,
-            out,
-            src_transform=lie.transform,
-            src_crs=lie.crs,
-            src_nodata=nodata,
-            dst_transform=target.transform,
-            dst_crs=target.crs,
-            dst_nodata=nodata,
-            resampling=resampling,
-            tolerance=0,
+        self, pixels: np.ndarray, lie: Grid, target: Grid, how: Resampling, nodata: float | None
+    ) -> np.ndarray:
+        """Resample (bands, h, w) float32 to `target`, every position kept."""
+        size = {"count": len(pixels), "height": lie.height, "width": lie.width, "dtype": "float32"}
+        place = {"transform": lie.transform, "crs": lie.crs, "nodata": nodata}
+        with rasterio.MemoryFile() as memory:
+            with memory.open(driver="GTiff", interleave="band", **size, **place) as dataset:
+                dataset.write(pixels)
+            with memory.open() as dataset, self._warped(dataset, target, how) as warped:
+                return warped.read()
+
+    def _warped(self, dataset: DatasetReader, target: Grid, how: Resampling) -> WarpedVRT:
+        return WarpedVRT(
+            dataset,
+            crs=target.crs,
+            transform=target.transform,
+            height=target.height,
+            width=target.width,
+            resampling=how,
+            tolerance=_TOLERANCE,
             num_threads=os.cpu_count() or 1,
             # GDAL would judge the change of scale by the window's box, which a rotation swells.
-            XSCALE=min(1.0, 1 / self._scale[0]),
-            YSCALE=min(1.0, 1 / self._scale[1]),
+            XSCALE=1 / self._span[0],
+            YSCALE=1 / self._span[1],
         )
 
     def _source_window(self, target: Grid) -> Window | None:
@@ -128,15 +135,16 @@ class WarpedCoarse:
         if len(points) == 0:
             return None
         height, width = self._source.shape
-        reach = np.ceil(_KERNEL * np.maximum(self._scale, 1.0))
+        reach = np.ceil(_KERNEL * self._span)
         col0, row0 = np.maximum(np.floor(points.min(axis=0) - reach), 0).astype(int)
         col1, row1 = np.minimum(np.ceil(points.max(axis=0) + reach), (width, height)).astype(int)
         return Window(col0, row0, col1 - col0, row1 - row0) if col1 > col0 and row1 > row0 else None
 
     def _source_pixels_per_pixel(self) -> np.ndarray:
-        """How many source columns and rows one target pixel spans, at the middle: (2,)."""
+        """How many source columns and rows one target pixel spans, at the middle: (2,), ≥ 1."""
         jacobian = jacobian_at(np.array(self.shape[::-1]) / 2, self._grid, self._source)
-        return np.hypot(jacobian[:, 0], jacobian[:, 1])
+        span = np.hypot(jacobian[:, 0], jacobian[:, 1])
+        return np.where(span > _SPAN_AS_ONE, span, 1.0)
 
 
 def jacobian_at(point: np.ndarray, source: Grid, target: Grid) -> np.ndarray:

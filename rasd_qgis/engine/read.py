@@ -9,7 +9,7 @@ Reading is by window and lazy; a scene may be larger than memory. An instance is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,11 +92,6 @@ class Raster:
             values = stored.astype(np.float32, copy=False)
         values[bad] = 0.0
         return values, valid
-
-    def windows(self, rows: int = 256) -> Iterator[Window]:
-        """Stripes that together are the whole raster."""
-        for row in range(0, self.grid.height, rows):
-            yield Window(0, row, self.grid.width, min(rows, self.grid.height - row))
 
     def _open(self, path: str) -> DatasetReader:
         if "://" in path or path.startswith(_WEB_PATHS):

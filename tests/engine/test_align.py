@@ -210,6 +210,20 @@ def test_another_crs_is_resampled_to_the_right_place(make_raster, crs, transform
         assert fitted_shift(values[:, kept], expected) < 0.02
 
 
+def test_a_wide_scene_in_degrees_is_warped_exactly(make_raster):
+    """Over 90 km a projection bends: GDAL's usual interpolation of positions would show."""
+    degrees = Affine.translation(13.3, 52.4) * Affine.scale(0.02, -0.012)
+    guide = CORNER * Affine.scale(300, -300)
+    hs = make_raster(scene(WGS84, degrees, 90, 90, BANDS), transform=degrees, crs=WGS84)
+    ms = make_raster(scene(UTM33, guide, 300, 300, 2), transform=guide)
+    with Pair(hs, ms, Talk()) as pair:
+        values, valid = all_coarse(pair)
+        kept = inner(valid)
+        assert kept.sum() > 1000
+        error = np.abs(values[:2, kept] - expected_coarse(pair)[:2, kept]).max()
+        assert error * 1000 / 300 < 0.02
+
+
 def fitted_shift(values, expected):
     """Mean displacement in guide pixels (10 m), from the planes of easting and northing."""
     return float(np.abs((values[:2] - expected[:2]).mean(axis=1)).max()) * 1000 / 10
@@ -226,7 +240,8 @@ def test_a_window_of_a_warped_image_is_a_part_of_the_whole(make_raster, monkeypa
         values, valid = all_coarse(pair)
         height, width = pair.coarse_shape
         assert (~valid).any()
-        for row0, row1, col0, col1 in ((0, 9, 0, width), (7, height, 5, 20), (11, 12, 3, 4)):
+        single = [(r, r + 1, c, c + 1) for r in range(0, height, 5) for c in range(0, width, 7)]
+        for row0, row1, col0, col1 in ((0, 9, 0, width), (7, height, 5, 20), *single):
             part, seen = pair.read_coarse(row0, row1, col0, col1)
             assert np.array_equal(seen, valid[row0:row1, col0:col1])
             assert part == pytest.approx(values[:, row0:row1, col0:col1], rel=1e-5)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from rasd_fusion.rasd_qgis.engine.grid import (
+    PARALLEL_TOLERANCE,
     ROUNDING,
     Axis,
     Grid,
@@ -68,6 +69,19 @@ def test_a_turn_against_the_guide_is_not_parallel(angle, turn, left):
     fine = guide(angle)
     lie = Affine.rotation(-turn if left else turn) * Affine.scale(3)
     assert parallel(Grid(fine.crs, fine.transform * lie, 30, 40), fine) is None
+
+
+@given(st.floats(-0.9, 0.9), ratios, offsets)
+def test_a_tilt_too_small_to_matter_is_halved_by_fitting_the_middle(share, ratio, offset):
+    fine, height, width = guide(0), 300, 300
+    tilt = share * PARALLEL_TOLERANCE / width
+    lie = Affine(ratio, tilt, offset, -tilt, ratio, offset)
+    found = parallel(Grid(fine.crs, fine.transform * lie, height, width), fine)
+    for row, col in ((0, 0), (0, width), (height, 0), (height, width)):
+        true_col, true_row = lie * (col, row)
+        worst = PARALLEL_TOLERANCE / 2 + 2 * ROUNDING
+        assert abs(found.cols.to_fine(col) - true_col) < worst
+        assert abs(found.rows.to_fine(row) - true_row) < worst
 
 
 def test_a_shear_against_the_guide_is_not_parallel():

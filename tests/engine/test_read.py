@@ -264,6 +264,14 @@ def test_where_nothing_is_seen_no_band_is_called_dead():
     assert dead_bands(np.ones((3, 10), dtype=bool)) is None
 
 
+@pytest.mark.parametrize(("missing", "dead"), [(0.4, False), (0.6, True)])
+def test_a_band_is_dead_where_it_misses_most_of_what_the_others_see(missing, dead):
+    bad = np.zeros((4, 200), dtype=bool)
+    bad[:, 100:] = True
+    bad[1, : int(100 * missing)] = True
+    assert dead_bands(bad).tolist() == [False, dead, False, False]
+
+
 def test_soft_edges_do_not_make_a_mask_an_image():
     assert is_mask(np.array([0] * 50 + [255] * 49 + [128]))
     assert not is_mask(np.arange(256))
