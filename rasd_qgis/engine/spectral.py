@@ -74,7 +74,7 @@ def read_spectral(dataset: DatasetReader, bands: Sequence[int] | None = None) ->
         tuple(names[b - 1] for b in bands),
         tuple(waves[b - 1] for b in bands),
         tuple(widths[b - 1] for b in bands),
-        tuple(good[b - 1] is None or good[b - 1] > 0 for b in bands),
+        tuple(good[b - 1] != 0 for b in bands),
     )
 
 
@@ -122,8 +122,8 @@ def natural_colour(
         return None
     near = [min(fit, key=lambda item: abs(item[0] - colour)) for colour in _RGB_NM]
     far = any(abs(wave - colour) > _FURTHEST_NM for (wave, _), colour in zip(near, _RGB_NM))
-    chosen = tuple(band for _, band in near)
-    return None if far or len(set(chosen)) < 3 else chosen
+    red, green, blue = (band for _, band in near)
+    return None if far or len({red, green, blue}) < 3 else (red, green, blue)
 
 
 def parse_envi_header(text: str) -> dict[str, str]:

@@ -105,7 +105,7 @@ class OutputRaster:
     def _create(self) -> DatasetWriter:
         """The temporary GeoTIFF; a band lies together, as QGIS shows three of hundreds."""
         side = min(BLOCK, 16 * math.ceil(max(self.grid.shape) / 16))
-        options = {"compress": "none"}
+        options: dict[str, str | int] = {"compress": "none"}
         if self.driver == "GTiff":
             predictor = 3 if np.dtype(self.encoding.dtype).kind == "f" else 2
             options = {"compress": "deflate", "zlevel": 6, "predictor": predictor}
