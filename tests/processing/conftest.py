@@ -100,7 +100,7 @@ def pair(tmp_path) -> Pair:
     return Pair(tmp_path, hs, ms)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def provider(qgis_app, qgis_processing):
     """The provider, registered as qgis_process registers it."""
     plugin = classFactory(None)
