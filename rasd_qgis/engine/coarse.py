@@ -25,9 +25,6 @@ from .read import Raster
 
 # Source pixels around a window that a cubic kernel may reach, before it is widened to go down.
 _KERNEL = 3
-# Up to this many source pixels a target pixel spans, the plain kernel stays: a widened one no
-# longer keeps planes exactly, which would shift what it averages by hundredths of a pixel.
-_SPAN_AS_ONE = 1.25
 # Source pixels by which a position may be off. GDAL's usual eighth can be a whole guide pixel.
 _TOLERANCE = 1e-3
 # A stand-in where neither file has a CRS: source and target are one plane, nothing is projected.
@@ -143,8 +140,7 @@ class WarpedCoarse:
     def _source_pixels_per_pixel(self) -> np.ndarray:
         """How many source columns and rows one target pixel spans, at the middle: (2,), ≥ 1."""
         jacobian = jacobian_at(np.array(self.shape[::-1]) / 2, self._grid, self._source)
-        span = np.hypot(jacobian[:, 0], jacobian[:, 1])
-        return np.where(span > _SPAN_AS_ONE, span, 1.0)
+        return np.maximum(np.hypot(jacobian[:, 0], jacobian[:, 1]), 1.0)
 
 
 def jacobian_at(point: np.ndarray, source: Grid, target: Grid) -> np.ndarray:

@@ -279,6 +279,22 @@ def test_nodata_lends_nothing_to_its_neighbours_when_warped(make_raster):
         assert 15 <= (~around).sum() <= 35
 
 
+def test_a_thin_gap_stays_a_gap_when_warped(make_raster):
+    """The kernel reaches over it and would close it; the mask, warped by itself, does not."""
+    values = np.full((BANDS, 40, 40), 100.0, dtype="float32")
+    values[:, 20, 5:35] = np.nan
+    lie = GUIDE * Affine.translation(10, -30) * Affine.rotation(30) * Affine.scale(3)
+    hs = make_raster(values, transform=lie)
+    ms = make_raster(np.ones((2, 100, 100), dtype="uint8"))
+    with Pair(hs, ms, Talk()) as pair:
+        _, valid = all_coarse(pair)
+        gaps = 0
+        for place in np.linspace(8, 32, 25):
+            col, row = ~pair.fine.transform * (lie * (place, 20.5))
+            gaps += not valid[int(pair.rows.to_coarse(row)), int(pair.cols.to_coarse(col))]
+        assert gaps >= 20
+
+
 def test_a_much_longer_pixel_is_averaged_over_its_area(make_raster):
     """Pixels of 1 × 4 turned by 45° come to lie on squarer ones; a fine stripe must not alias."""
     stripes = np.tile(np.array([0.0, 100.0]), 200)[None, None, :].repeat(60, axis=1)
