@@ -280,7 +280,6 @@ def test_nodata_lends_nothing_to_its_neighbours_when_warped(make_raster):
 
 
 def test_a_thin_gap_stays_a_gap_when_warped(make_raster):
-    """The kernel reaches over it and would close it; the mask, warped by itself, does not."""
     values = np.full((BANDS, 40, 40), 100.0, dtype="float32")
     values[:, 20, 5:35] = np.nan
     lie = GUIDE * Affine.translation(10, -30) * Affine.rotation(30) * Affine.scale(3)
@@ -307,6 +306,23 @@ def test_a_much_longer_pixel_is_averaged_over_its_area(make_raster):
         kept = inner(valid)
         assert kept.sum() > 20
         assert np.abs(warped[0][kept] - 50).mean() < 10
+
+
+def test_a_pixel_whose_ground_is_mostly_missing_is_invalid(make_raster):
+    """Of six columns one is measured: no pixel of the warped image, three columns wide, may be."""
+    values = np.full((BANDS, 60, 402), np.nan, dtype="float32")
+    values[:, :, ::6] = 100
+    values[:, :, 120:] = 100
+    lie = GUIDE * Affine.rotation(45) * Affine.scale(2, 8) * Affine.translation(-100, -20)
+    hs = make_raster(values, transform=lie)
+    ms = make_raster(np.ones((2, 150, 150), dtype="uint8"))
+    with Pair(hs, ms, Talk()) as pair:
+        _, valid = all_coarse(pair)
+        for i, j in np.argwhere(valid):
+            place = pair.cols.to_fine(j + 0.5), pair.rows.to_fine(i + 0.5)
+            col, _ = ~lie * (pair.fine.transform * place)
+            assert col > 117
+        assert valid.sum() > 20
 
 
 def test_partly_overlapping_footprints_give_their_intersection(make_raster):
