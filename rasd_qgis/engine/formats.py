@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +61,22 @@ def check_writable(
 
     inputs: paths that must not be overwritten. count, dtype: of the output, where known.
     """
-    target = Path(path)
     driver = driver_of(path)
+    with _scratch_beside(path, inputs) as folder:
+        if count is not None and dtype is not None:
+            _try_driver(driver, path, folder, count, dtype)
+
+
+def check_folder(path: str, inputs: Sequence[str] = ()) -> None:
+    """Raise OutputError, before any work, where no file could be made under this name."""
+    with _scratch_beside(path, inputs):
+        pass
+
+
+@contextlib.contextmanager
+def _scratch_beside(path: str, inputs: Sequence[str]) -> Iterator[str]:
+    """A temporary folder beside an output; OutputError where there can be none."""
+    target = Path(path)
     if target.is_dir():
         raise OutputError(f"The output {path} is a folder.", "Give a file name in it.")
     if any(same_file(path, one) for one in inputs):
@@ -73,8 +87,7 @@ def check_writable(
         raise OutputError(f"The folder {target.parent} does not exist.", "Choose another one.")
     try:
         with tempfile.TemporaryDirectory(prefix=".rasd-", dir=target.parent) as folder:
-            if count is not None and dtype is not None:
-                _try_driver(driver, path, folder, count, dtype)
+            yield folder
     except OSError as error:
         if isinstance(error, OutputError):
             raise

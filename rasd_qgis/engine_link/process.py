@@ -19,9 +19,9 @@ from ..contract.errors import (
     from_kind,
 )
 from ..contract.events import Failure, GarbledEvent, Log, Progress, Result, Warn, decode
-from ..contract.request import FuseRequest, Request, to_json
+from ..contract.leftovers import remove_leftovers
+from ..contract.request import Request, to_json
 from .child import Child
-from .leftovers import output_paths, remove_leftovers
 
 ENTRY = Path(__file__).resolve().parent.parent / "engine" / "__main__.py"
 
@@ -79,8 +79,7 @@ def run_engine(
         return _listen(child, feedback, first_word_s)
     finally:
         child.end()
-        if isinstance(request, FuseRequest):
-            remove_leftovers(request.run_id, output_paths(request))
+        remove_leftovers(request)
 
 
 def _start(command: list[str]) -> Child:

@@ -1,0 +1,193 @@
+"""Model files: safetensors whose header carries a card, and nothing that could run.
+
+The card says what the network is for (bands, wavelengths, ratio, PSF) and how it came about (seed,
+steps, figures). A file is refused, with a sentence, where it is no model of ours or its tensors are
+not those the card describes; a pair is refused where the model was made for another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ...models import RASDConfig, RASDFuNet
+from ..contract.errors import ModelFileError, OutputError
+from .align import Alignment
+from .network import SceneNetwork
+from .normalise import Units
+
+FORMAT = "rasd-fusion-model-1"
+# Far above any model of ours (4 MB), far below what would fill a memory.
+MOST_BYTES = 256 * 2**20
+# How far the ratio of a pair may be from the model's, and a band's wavelength (nm) from its own.
+RATIO_TOLERANCE = 0.05
+WAVELENGTH_TOLERANCE = 5.0
+_ADVICE = "Choose a .safetensors file that RASD Fusion wrote."
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model was made for, and how.
+
+    ratio: (rows, columns) fine pixels to a coarse one. psf_sigma: in coarse pixels. wavelengths: nm,
+    None where unknown. figures: what was measured while training.
+    """
+
+    shape: dict[str, int]
+    hs_bands: int
+    guide_bands: int
+    wavelengths: list[float | None]
+    ratio: list[float]
+    psf_sigma: float
+    seed: int
+    steps: int
+    figures: dict[str, float]
+    made_by: dict[str, str]
+
+    def refuse_other(self, pair: Alignment) -> None:
+        """Raise ModelFileError where the pair is not one the model was made for."""
+        for side, name, has, wants in (
+            ("hyperspectral", pair.hs.name, pair.hs.count, self.hs_bands),
+            ("multispectral", pair.ms.name, pair.ms.count, self.guide_bands),
+        ):
+            if has != wants:
+                raise _misfit(
+                    f"The model was made for {wants} {side} bands, but {name} has {has}."
+                )
+        ratio = pair.rows.ratio, pair.cols.ratio
+        if any(abs(has / want - 1) > RATIO_TOLERANCE for has, want in zip(ratio, self.ratio)):
+            raise _misfit(
+                f"The model was made for pixels {self.ratio[0]:.3g} times as large, "
+                f"but here they are {ratio[0]:.3g} times as large."
+            )
+        self._refuse_wavelengths(pair)
+
+    def _refuse_wavelengths(self, pair: Alignment) -> None:
+        for band, (has, want) in enumerate(zip(pair.hs.spectral.wavelengths, self.wavelengths), 1):
+            if has is not None and want is not None and abs(has - want) > WAVELENGTH_TOLERANCE:
+                raise _misfit(
+                    f"The model's band {band} is at {want:.1f} nm, "
+                    f"but that of {pair.hs.name} at {has:.1f} nm."
+                )
+
+
+def write_model(path: str, run_id: str, model: SceneNetwork, card: Card) -> None:
+    """Write a model file; it appears under its name only when whole. OutputError where it cannot."""
+    target = Path(path)
+    part = target.with_name(f".{target.stem}.rasd-{run_id}.part.safetensors")
+    try:
+        part.write_bytes(_encoded(model, card))
+        os.replace(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            f"The model file {target.name} cannot be written ({error.strerror or error}).",
+            "Choose another folder, or free space there.",
+        ) from error
+
+
+def read_model(path: str) -> tuple[SceneNetwork, Card]:
+    """Read a model file; ModelFileError where it is not one."""
+    name = Path(path).name
+    try:
+        if os.path.getsize(path) > MOST_BYTES:
+            raise ModelFileError(f"The file {name} is too large for a model.", _ADVICE)
+        with safe_open(path, framework="pt") as file:
+            card = _card((file.metadata() or {}).get("card", ""), name)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise ModelFileError(f"The model file {name} cannot be read ({error}).", _ADVICE) from error
+    except SafetensorError as error:
+        raise ModelFileError(f"The file {name} is not a model file.", _ADVICE) from error
+    return _assembled(tensors, card, name), card
+
+
+def model_hash(model: SceneNetwork) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of all tensors, by name."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(_tensors(model).items()):
+        digest.update(key.encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _tensors(model: SceneNetwork) -> dict[str, Tensor]:
+    """Every tensor of a model, on the CPU and contiguous, under its name in the file."""
+    named = {f"network.{key}": value for key, value in model.network.state_dict().items()}
+    named |= {f"units.{field.name}": getattr(model.units, field.name) for field in fields(Units)}
+    named |= {"gains": model.gains, "response": model.response}
+    return {key: value.detach().cpu().contiguous() for key, value in named.items()}
+
+
+def _encoded(model: SceneNetwork, card: Card) -> bytes:
+    header = {"format": FORMAT, "card": json.dumps(asdict(card), allow_nan=False)}
+    return save(_tensors(model), header)
+
+
+def _card(text: str, name: str) -> Card:
+    try:
+        return Card(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise ModelFileError(f"The file {name} has no card of RASD Fusion.", _ADVICE) from error
+
+
+def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> SceneNetwork:
+    """The model of a file's tensors; ModelFileError where they are not the ones it needs."""
+    try:
+        config = RASDConfig.from_dict(card.shape)
+        network = RASDFuNet(config).eval().requires_grad_(False)
+        network.load_state_dict(_under(tensors, "network."), strict=True)
+        units = Units(**_under(tensors, "units."))
+        model = SceneNetwork(network, units, tensors["gains"], tensors["response"])
+        _check(model, card, tensors)
+    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelFileError(
+            f"The model file {name} is damaged or of another version.", _ADVICE
+        ) from error
+    return model
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}
+
+
+def _check(model: SceneNetwork, card: Card, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError where shapes, dtypes or values are not what the card promises."""
+    bands, guide, config = card.hs_bands, card.guide_bands, model.network.config
+    wanted: dict[str, tuple[int, ...]] = {
+        "units.mean": (bands,),
+        "units.miss": (bands,),
+        "units.basis": (bands, config.hs_bands),
+        "units.component_spread": (config.hs_bands,),
+        "units.guide_mean": (guide,),
+        "units.guide_spread": (guide,),
+        "units.detail_spread": (guide,),
+        "gains": (guide, bands),
+        "response": (1 + config.hs_bands, guide),
+    }
+    for key, shape in wanted.items():
+        if tuple(tensors[key].shape) != shape:
+            raise ValueError(f"{key} is {tuple(tensors[key].shape)}, not {shape}")
+    if config.guide_bands != 2 * guide or len(card.wavelengths) != bands:
+        raise ValueError("the card contradicts itself")
+    for key, tensor in tensors.items():
+        finite = tensor.nan_to_num(posinf=0.0) if key == "units.miss" else tensor
+        if tensor.dtype != torch.float32 or not bool(finite.isfinite().all()):
+            raise ValueError(f"{key} does not hold finite float32 numbers")
+    if len(card.ratio) != 2 or not all(math.isfinite(r) and r > 0 for r in card.ratio):
+        raise ValueError("the card's ratio is no ratio")
+
+
+def _misfit(message: str) -> ModelFileError:
+    return ModelFileError(message, "Choose a model for this pair, or train on the scene.")

@@ -1,0 +1,49 @@
+"""The closed-form estimate that the network starts from: hypersharpening by regression.
+
+Every hyperspectral band gets its own sharp guide, a regression on the multispectral bands fitted at
+the coarse scale, and of it the detail that the hyperspectral sensor did not see (MTF-GLP). After
+Selva, Aiazzi, Butera, Chiarantini and Baronti, *Hyper-sharpening: a first approach on SIM-GA data*,
+2015. One back-projection then returns what the interpolation lost of the observed image.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .observe import Observation
+
+
+def regression(guide: Tensor, bands: Tensor) -> Tensor:
+    """Least-squares gains (b, B) of bands (B, n) on guide samples (b, n), a constant beside them."""
+    guide, bands = guide.double(), bands.double()
+    guide = guide - guide.mean(1, keepdim=True)
+    spread = guide.std(1, keepdim=True).clamp_min(1e-12)
+    unit = guide / spread
+    gram = unit @ unit.T / unit.shape[1]
+    gram.diagonal().add_(RIDGE)
+    cross = unit @ (bands - bands.mean(1, keepdim=True)).T / unit.shape[1]
+    return (torch.linalg.solve(gram, cross) / spread).float()
+
+
+# Of a unit variance: keeps two guide bands that are copies of each other from sharing a gain badly.
+RIDGE = 1e-6
+
+
+def detail(guide: Tensor, observation: Observation) -> Tensor:
+    """What of a guide (b, H, W) the hyperspectral sensor did not resolve."""
+    return guide - observation.up(observation.down(guide))
+
+
+def hypersharpen(coarse: Tensor, fine_detail: Tensor, gains: Tensor, look: Observation) -> Tensor:
+    """Coarse (B, h, w) and the guide's detail (b, H, W) → (B, H, W), in the units of `coarse`.
+
+    gains: (b, B) of `regression`.
+    """
+    estimate = look.up(coarse) + torch.einsum("bB,bhw->Bhw", gains, fine_detail)
+    return back_projected(estimate, coarse, look)
+
+
+def back_projected(estimate: Tensor, coarse: Tensor, look: Observation) -> Tensor:
+    """An estimate (B, H, W) that, observed, comes nearer to the coarse image (B, h, w)."""
+    return estimate + look.up(coarse - look.down(estimate))

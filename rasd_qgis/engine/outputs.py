@@ -1,0 +1,121 @@
+"""Outputs: what a run of fusion writes, piece by piece, as the tiles are finished."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from rasterio.windows import Window
+from torch import Tensor
+
+from ..contract.request import FuseRequest
+from .align import Alignment
+from .encode import Encoding
+from .formats import check_folder, check_writable
+from .model import Fusion
+from .network import FusedTile
+from .read import Raster
+from .report import Reporter
+from .spectral import SpectralInfo
+from .tile import Tile
+from .write import OutputRaster
+
+# A file for the closed-form estimate, beside the fused raster, for benchmarks.
+START_IMAGE = "RASD_FUSION_START_IMAGE"
+
+
+def check_outputs(request: FuseRequest, hs: Raster) -> None:
+    """Raise OutputError, before any work, where an output could not be written in the end."""
+    inputs = request.hyperspectral.path, request.multispectral.path
+    check_writable(request.output, inputs, hs.count, hs.encoding.dtype)
+    if request.confidence:
+        check_writable(request.confidence, (*inputs, request.output), 2, "float32")
+    if request.model_output:
+        check_folder(request.model_output, (*inputs, request.output))
+
+
+class Outputs:
+    """The rasters of a run; a context manager. They appear under their names when it ends well."""
+
+    def __init__(
+        self,
+        request: FuseRequest,
+        pair: Alignment,
+        fusion: Fusion,
+        model_id: str,
+        reporter: Reporter,
+    ) -> None:
+        self._reporter, self._stack = reporter, ExitStack()
+        self._dead = torch.from_numpy(pair.hs.dead)
+        tags = _tags(request, fusion, model_id)
+        bands, place = pair.hs.spectral, (request.run_id, pair.fine)
+        wanted = [(request.output, bands, pair.hs.encoding)]
+        if request.confidence:
+            maps = SpectralInfo.of_names(_map_names(fusion.model.network.config.stages))
+            wanted.append((request.confidence, maps, Encoding("float32", float("nan"))))
+        start_image = os.environ.get(START_IMAGE)
+        if start_image:
+            wanted.append((start_image, bands, pair.hs.encoding))
+        self._start_image = bool(start_image)
+        self._confidence = bool(request.confidence)
+        self._writers = [
+            OutputRaster(path, *place, spectral, encoding, tags)
+            for path, spectral, encoding in wanted
+        ]
+
+    def __enter__(self) -> Outputs:
+        with ExitStack() as stack:
+            for writer in self._writers:
+                stack.enter_context(writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)
+        for note in (note for writer in self._writers for note in writer.notes):
+            self._reporter.warn(note)
+
+    def stacked(self, fused: FusedTile, tile: Tile) -> Tensor:
+        """All that is written of a tile, and its validity last: (channels, H, W) on the CPU."""
+        parts = [fused.bands]
+        parts += [fused.confidence] if self._confidence else []
+        parts += [fused.start] if self._start_image else []
+        return torch.cat([*parts, tile.valid[None].float()]).cpu()
+
+    def write(self, row: int, col: int, piece: Tensor) -> None:
+        """Write a blended piece of stacked channels that starts at this row and column."""
+        valid = (piece[-1] > 0.5).numpy()
+        window = Window(col, row, piece.shape[2], piece.shape[1])
+        first = 0
+        for writer in self._writers:
+            values = piece[first : first + writer.spectral.count].numpy()
+            first += writer.spectral.count
+            if len(values) == len(self._dead):
+                values[self._dead.numpy()] = np.nan
+            writer.write(window, values, valid)
+
+
+def _map_names(stages: int) -> list[str]:
+    """The names of the confidence bands: the mean, then a band a stage and scale."""
+    names = ["confidence, mean of all stages"]
+    for stage in range(1, stages + 1):
+        names += [f"stage {stage}, full scale", f"stage {stage}, 1/8 scale"]
+    return names
+
+
+def _tags(request: FuseRequest, fusion: Fusion, model_id: str) -> dict[str, str]:
+    """The run's provenance as the files' tags."""
+    facts = {
+        **request.provenance,
+        "hyperspectral": request.hyperspectral.name or request.hyperspectral.path,
+        "multispectral": request.multispectral.name or request.multispectral.path,
+        "model": model_id,
+        "routing_ratio": request.routing_ratio,
+        "psf_sigma": fusion.sigma,
+        "card": asdict(fusion.card),
+    }
+    return {"TIFFTAG_SOFTWARE": "RASD Fusion", "provenance": json.dumps(facts)}
