@@ -8,6 +8,7 @@ drawn at random in every step, so that one set of weights serves all of them.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ from .normalise import Units
 from .reduce import Reduced
 from .report import Phase
 
-LEARNING_RATE = 1e-3
-WEIGHT_DECAY = 1e-4
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 0.1
 BATCH = 4
 # Steps that the averaged weights remember.
 MEMORY = 200
@@ -92,7 +93,8 @@ def train(
     network.start_from_skip()
     pixels = sum(int(part.valid.sum()) for part in scene)
     side = least if pixels < FEW_PIXELS else 2 * least
-    return _Course(network, lessons, side).run(budget, phase)
+    with _threads(1 if side == least else torch.get_num_threads()):
+        return _Course(network, lessons, side).run(budget, phase)
 
 
 class _Course:
@@ -104,8 +106,9 @@ class _Course:
         self.best = copy.deepcopy(self.average.state_dict())
         self.best_step, self.best_loss = 0, 1.0
         self.optimiser = torch.optim.AdamW(
-            network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY
+            network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
         )
+        self.means, self.values = list(self.average.parameters()), list(network.parameters())
         areas = torch.tensor([float(lesson.weight.sum()) for lesson in lessons])
         self.areas = areas.clamp_min(1e-3)
 
@@ -131,12 +134,11 @@ class _Course:
         loss = _loss(self.network, start, guide, answer, weight, ratio)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0, foreach=True)
         self.optimiser.step()
         keep = min(1 - 1 / MEMORY, (1 + step) / (10 + step))
         with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.network.parameters()):
-                mean.lerp_(value, 1 - keep)
+            torch._foreach_lerp_(self.means, self.values, 1 - keep)
 
     @torch.no_grad()
     def _look(self, step: int) -> None:
@@ -163,6 +165,17 @@ class _Course:
         for field in (lesson.start, lesson.guide, lesson.answer, lesson.weight[None]):
             crop = torch.rot90(field[:, rows, cols], turns, (1, 2))
             yield crop.flip(2) if mirrored else crop
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads: on small crops waking the others costs more than they give."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 def _loss(
