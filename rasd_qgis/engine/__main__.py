@@ -35,7 +35,9 @@ def main() -> int:
         reporter.phase("starting", 0.0, 0.0)
         values = _answer(request, reporter)
     except errors.RasdError as error:
-        reporter.send(contract.Failure(error.kind, error.message, error.advice, _trace()))
+        # Its sentence says it all; where a library failed, that one's words are for the log.
+        cause = repr(error.__cause__) if error.__cause__ else ""
+        reporter.send(contract.Failure(error.kind, error.message, error.advice, cause))
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, the analyst gets a sentence
         reporter.send(_unforeseen(contract, error))

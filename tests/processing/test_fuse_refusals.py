@@ -6,7 +6,6 @@ Also what only a process of its own can show: Ctrl-C, and the death of QGIS.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -48,7 +47,7 @@ def far_away(pair):
 
 
 def the_same_twice(pair):
-    shutil.copy(pair.hs, pair.ms)
+    return {"INPUT_MS": pair.hs}
 
 
 def wrong_way_round(pair):
@@ -118,7 +117,7 @@ def onto_its_input(pair):
 
 BAD = [
     (far_away, "overlap"),
-    (the_same_twice, "same"),
+    (the_same_twice, "both the hyperspectral and the multispectral"),
     (wrong_way_round, "finer"),
     (few_bands, "bands"),
     (one_band, "band"),
