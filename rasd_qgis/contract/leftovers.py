@@ -15,7 +15,7 @@ from .request import Request
 
 def remove_leftovers(request: Request) -> None:
     """Remove what a run left beside its outputs; what cannot be removed stays."""
-    paths = (getattr(request, name, None) for name in ("output", "confidence", "model_output"))
+    paths = (getattr(request, name) for name in request.outputs)
     for folder in {Path(path).absolute().parent for path in paths if path}:
         with contextlib.suppress(OSError):
             for path in list(folder.iterdir()):

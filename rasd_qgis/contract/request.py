@@ -8,44 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Union
 
+from . import checks
+from .assess_request import AssessRequest
 from .errors import RequestError
+from .simulate_request import SimulateRequest
+from .source import RasterSource
 
 PROTOCOL = 1
 MODELS = ("scene", "file")
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 LEAST_TILE, GREATEST_TILE = 32, 65536
-
-Ranges = tuple[tuple[tuple[float, float], ...], ...]
-
-
-@dataclass(frozen=True)
-class RasterSource:
-    """A raster as QGIS shows it: the file, and what the analyst overrode on the layer.
-
-    path: what GDAL opens, a file or a subdataset's name.
-    crs_wkt: replaces or supplies the CRS; None keeps the file's own.
-    nodata_ranges: per band, further nodata ranges (low, high), both inclusive; () for none.
-    ignore_source_nodata: per band, True where the file's nodata is switched off; () for nowhere.
-    name: the layer's name, for sentences.
-    """
-
-    path: str
-    crs_wkt: str | None = None
-    nodata_ranges: Ranges = ()
-    ignore_source_nodata: tuple[bool, ...] = ()
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        _text("path", self.path)
-        _optional_text("crs_wkt", self.crs_wkt)
-        if not isinstance(self.name, str):
-            raise RequestError(f"A layer's name must be text, not {self.name!r}.")
-        object.__setattr__(self, "nodata_ranges", _ranges(self.nodata_ranges))
-        object.__setattr__(self, "ignore_source_nodata", _flags(self.ignore_source_nodata))
 
 
 @dataclass(frozen=True)
@@ -64,6 +39,8 @@ class FuseRequest:
     """
 
     task: ClassVar[str] = "fuse"
+    sources: ClassVar[tuple[str, ...]] = ("hyperspectral", "multispectral")
+    outputs: ClassVar[tuple[str, ...]] = ("output", "confidence", "model_output")
 
     run_id: str
     hyperspectral: RasterSource
@@ -84,34 +61,34 @@ class FuseRequest:
     provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _run_id(self.run_id)
+        checks.run_id(self.run_id)
         for name in ("hyperspectral", "multispectral"):
             if not isinstance(getattr(self, name), RasterSource):
                 raise RequestError(f"The request's {name} must be a raster source.")
-        _text("output", self.output)
+        checks.text("output", self.output)
         for name in ("confidence", "model_file", "model_output"):
-            _optional_text(name, getattr(self, name))
+            checks.optional_text(name, getattr(self, name))
         self._check_settings()
-        object.__setattr__(self, "extent", _extent(self.extent))
-        object.__setattr__(self, "provenance", _provenance(self.provenance))
+        object.__setattr__(self, "extent", checks.extent(self.extent))
+        object.__setattr__(self, "provenance", checks.provenance(self.provenance))
 
     def _check_settings(self) -> None:
         """Raise RequestError where a setting is out of its range."""
-        _one_of("model", self.model, MODELS)
-        _one_of("device", self.device, DEVICES)
+        checks.one_of("model", self.model, MODELS)
+        checks.one_of("device", self.device, DEVICES)
         if self.model == "file" and self.model_file is None:
             raise RequestError(
                 "The model is to come from a file, but no model file was given.",
                 "Choose a .safetensors file, or let the model be trained on the scene.",
             )
-        _number("routing ratio", self.routing_ratio, 0.0, 1.0)
-        _number("training time in minutes", self.training_minutes, 0.0, math.inf)
+        checks.number("routing ratio", self.routing_ratio, 0.0, 1.0)
+        checks.number("training time in minutes", self.training_minutes, 0.0, math.inf)
         if self.training_steps is not None:
-            _whole("number of training steps", self.training_steps, 0, 10**9)
+            checks.whole("number of training steps", self.training_steps, 0, 10**9)
         if self.psf_sigma is not None:
-            _number("PSF sigma in coarse pixels", self.psf_sigma, 0.0, 10.0)
-        _whole("tile size", self.tile_size, LEAST_TILE, GREATEST_TILE)
-        _whole("seed", self.seed, 0, 2**63 - 1)
+            checks.number("PSF sigma in coarse pixels", self.psf_sigma, 0.0, 10.0)
+        checks.whole("tile size", self.tile_size, LEAST_TILE, GREATEST_TILE)
+        checks.whole("seed", self.seed, 0, 2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -119,10 +96,14 @@ class ProbeRequest:
     """Ask the engine what it is: its versions and its devices."""
 
     task: ClassVar[str] = "probe"
+    sources: ClassVar[tuple[str, ...]] = ()
+    outputs: ClassVar[tuple[str, ...]] = ()
 
 
-Request = Union[FuseRequest, ProbeRequest]
-_TASKS: dict[str, type] = {"fuse": FuseRequest, "probe": ProbeRequest}
+# Each names its task, which of its fields are sources, and which are paths of outputs.
+Request = Union[FuseRequest, SimulateRequest, AssessRequest, ProbeRequest]
+_KINDS: tuple[type, ...] = (FuseRequest, SimulateRequest, AssessRequest, ProbeRequest)
+_TASKS: dict[str, Any] = {kind.task: kind for kind in _KINDS}  # type: ignore[attr-defined]
 
 
 def to_json(request: Request) -> str:
@@ -147,10 +128,11 @@ def from_json(text: str | bytes) -> Request:
     task = body.pop("task", None)
     if not isinstance(task, str) or task not in _TASKS:
         raise RequestError(f"The request's task is unknown: {task!r}.")
-    for name in ("hyperspectral", "multispectral"):
-        if name in body:
+    kind = _TASKS[task]
+    for name in kind.sources:
+        if body.get(name) is not None:
             body[name] = _build(RasterSource, body[name])
-    return _build(_TASKS[task], body)
+    return _build(kind, body)
 
 
 def _build(kind: type, body: Any) -> Any:
@@ -161,79 +143,3 @@ def _build(kind: type, body: Any) -> Any:
         return kind(**body)
     except TypeError as error:
         raise RequestError(f"A {kind.__name__} with the wrong keys arrived: {error}.") from error
-
-
-def _run_id(value: Any) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{8,64}", value):
-        raise RequestError(f"A run's id must be 8 to 64 hexadecimal digits, not {value!r}.")
-
-
-def _text(name: str, value: Any) -> None:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise RequestError(f"The request's {name} must be text that is not empty, not {value!r}.")
-
-
-def _optional_text(name: str, value: Any) -> None:
-    if value is not None:
-        _text(name, value)
-
-
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise RequestError(f"The {name} must be one of {', '.join(allowed)}, not {value!r}.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _number(name: str, value: Any, low: float, high: float) -> None:
-    if not _is_number(value) or not (math.isfinite(value) and low <= value <= high):
-        bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
-        raise RequestError(f"The {name} must be a number {bounds}, not {value!r}.")
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise RequestError(
-            f"The {name} must be a whole number from {low} to {high}, not {value!r}."
-        )
-
-
-def _extent(value: Any) -> tuple[float, float, float, float] | None:
-    if value is None:
-        return None
-    if not isinstance(value, (list, tuple)) or len(value) != 4 or not all(map(_is_number, value)):
-        raise RequestError(f"An extent must be four numbers, not {value!r}.")
-    xmin, ymin, xmax, ymax = map(float, value)
-    if not all(map(math.isfinite, (xmin, ymin, xmax, ymax))) or xmin >= xmax or ymin >= ymax:
-        raise RequestError(
-            f"The extent {value!r} is empty.", "Give it as xmin, ymin, xmax, ymax, or leave it out."
-        )
-    return xmin, ymin, xmax, ymax
-
-
-def _ranges(value: Any) -> Ranges:
-    """Per band the pairs (low, high), as tuples; infinite ends are not JSON and are refused."""
-    try:
-        bands = tuple(tuple((low, high) for low, high in band) for band in value)
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"Nodata ranges must be pairs a band, not {value!r}.") from error
-    for low, high in (pair for band in bands for pair in band):
-        if not (_is_number(low) and _is_number(high) and -math.inf < low <= high < math.inf):
-            raise RequestError(f"A nodata range must be two numbers, low first: {low!r}, {high!r}.")
-    return bands
-
-
-def _flags(value: Any) -> tuple[bool, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(flag, bool) for flag in value):
-        raise RequestError(f"Switches of the source nodata must be true or false, not {value!r}.")
-    return tuple(value)
-
-
-def _provenance(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(
-        isinstance(item, str) for pair in value.items() for item in pair
-    ):
-        raise RequestError(f"Provenance must be names and texts, not {value!r}.")
-    return dict(value)

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rasd_fusion.rasd_qgis.contract.errors import RequestError
+from rasd_fusion.rasd_qgis.contract.leftovers import remove_leftovers
 from rasd_fusion.rasd_qgis.contract.request import (
     PROTOCOL,
+    AssessRequest,
     FuseRequest,
     ProbeRequest,
     RasterSource,
+    SimulateRequest,
     from_json,
     to_json,
 )
@@ -143,7 +146,8 @@ def altered(**changes) -> str:
         (altered(task=["fuse"]), "task is unknown"),
         (altered(surprise=1), "surprise"),
         (altered(hyperspectral={"path": "a", "surprise": 1}), "surprise"),
-        (altered(hyperspectral=None), "RasterSource"),
+        (altered(hyperspectral=None), "raster source"),
+        (altered(hyperspectral=3), "RasterSource"),
         (json.dumps({"protocol": PROTOCOL, "task": "fuse"}), "missing"),
     ],
 )
@@ -156,3 +160,85 @@ def test_a_line_that_is_no_request_is_refused(line, word):
 def test_no_line_gets_past_with_another_error(line):
     with pytest.raises(RequestError):
         from_json(line)
+
+
+def simulate(**changes) -> SimulateRequest:
+    usual = {
+        "run_id": "0123abcd",
+        "reference": RasterSource("reference.tif"),
+        "coarse_output": "hs.tif",
+        "guide_output": "ms.tif",
+    }
+    return SimulateRequest(**{**usual, **changes})
+
+
+def assess(**changes) -> AssessRequest:
+    usual = {
+        "run_id": "0123abcd",
+        "fused": RasterSource("fused.tif"),
+        "reference": RasterSource("reference.tif"),
+    }
+    return AssessRequest(**{**usual, **changes})
+
+
+PAIR = {"hyperspectral": RasterSource("hs.tif"), "multispectral": RasterSource("ms.tif")}
+
+
+@pytest.mark.parametrize(
+    "request_made",
+    [
+        simulate(),
+        simulate(ratio=2.5, mtf=0.3, kernel_size=7, phase="published", snr_guide=40.0),
+        simulate(response="table", table="response.csv", bands=("B2", "B3"), extent=(0, 0, 1, 1)),
+        assess(),
+        assess(reference=None, **PAIR),
+        assess(**PAIR, peak="value", peak_value=1.0, ratio=4.0, psf_sigma=0.4, report="r.html"),
+    ],
+)
+def test_the_other_tasks_come_back_as_they_went(request_made):
+    assert from_json(to_json(request_made)) == request_made
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "word"),
+    [
+        (simulate, {"reference": None}, "raster source"),
+        (simulate, {"coarse_output": ""}, "coarse_output"),
+        (simulate, {"ratio": 1.0}, "ratio"),
+        (simulate, {"psf_sigma": 0.4, "mtf": 0.3}, "Both"),
+        (simulate, {"mtf": 1.0}, "MTF"),
+        (simulate, {"kernel_size": 7}, "even ratio wants an even kernel"),
+        (simulate, {"ratio": 3.0, "kernel_size": 6}, "odd ratio wants an odd kernel"),
+        (simulate, {"phase": "waning"}, "phase"),
+        (simulate, {"sensor": "Sputnik"}, "sensor"),
+        (simulate, {"response": "table"}, "no table"),
+        (simulate, {"bands": "B2"}, "names"),
+        (simulate, {"random_bands": 0}, "random bands"),
+        (simulate, {"snr_coarse": -3}, "signal-to-noise"),
+        (assess, {"fused": None}, "fused must be a raster source"),
+        (assess, {"hyperspectral": RasterSource("hs.tif")}, "Only one of the two"),
+        (assess, {"reference": None}, "nothing to measure"),
+        (assess, {"reference": None, **PAIR, "error_map": "e.tif"}, "need a reference"),
+        (assess, {"peak": "value"}, "none was given"),
+        (assess, {"peak_value": 0.0}, "peak value"),
+        (assess, {"peak": "summit"}, "peak"),
+        (assess, {"ratio": 0.5}, "ratio"),
+    ],
+)
+def test_nonsense_of_the_other_tasks_is_refused(make, changes, word):
+    with pytest.raises(RequestError, match=word):
+        make(**changes)
+
+
+def test_what_every_task_leaves_behind_is_removed(tmp_path):
+    for request in (
+        simulate(coarse_output=str(tmp_path / "a/hs.tif"), guide_output=str(tmp_path / "b/ms.tif")),
+        assess(angle_map=str(tmp_path / "a/m.tif"), report=str(tmp_path / "b/r.html")),
+    ):
+        for folder in ("a", "b"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / ".x.rasd-0123abcd.part.tif").touch()
+            (tmp_path / folder / ".x.rasd-fedcba98.part.tif").touch()
+        remove_leftovers(request)
+        kept = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob(".x*"))
+        assert kept == [f"{folder}/.x.rasd-fedcba98.part.tif" for folder in ("a", "b")]

@@ -1,0 +1,97 @@
+"""Checks: what a request's fields may hold, each refusal in its own words (RequestError)."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from .errors import RequestError
+
+Ranges = tuple[tuple[tuple[float, float], ...], ...]
+
+
+def run_id(value: Any) -> None:
+    """8 to 64 hexadecimal digits."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{8,64}", value):
+        raise RequestError(f"A run's id must be 8 to 64 hexadecimal digits, not {value!r}.")
+
+
+def text(name: str, value: Any) -> None:
+    """Text that is not empty and that a path could be."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise RequestError(f"The request's {name} must be text that is not empty, not {value!r}.")
+
+
+def optional_text(name: str, value: Any) -> None:
+    """Such text, or None."""
+    if value is not None:
+        text(name, value)
+
+
+def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """One of the words."""
+    if value not in allowed:
+        raise RequestError(f"The {name} must be one of {', '.join(allowed)}, not {value!r}.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, which True and False are not here."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def number(name: str, value: Any, low: float, high: float) -> None:
+    """A finite number within the bounds; `high` may be infinite."""
+    if not is_number(value) or not (math.isfinite(value) and low <= value <= high):
+        bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
+        raise RequestError(f"The {name} must be a number {bounds}, not {value!r}.")
+
+
+def whole(name: str, value: Any, low: int, high: int) -> None:
+    """A whole number within the bounds."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise RequestError(
+            f"The {name} must be a whole number from {low} to {high}, not {value!r}."
+        )
+
+
+def extent(value: Any) -> tuple[float, float, float, float] | None:
+    """The extent (xmin, ymin, xmax, ymax) as floats, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)) or len(value) != 4 or not all(map(is_number, value)):
+        raise RequestError(f"An extent must be four numbers, not {value!r}.")
+    xmin, ymin, xmax, ymax = map(float, value)
+    if not all(map(math.isfinite, (xmin, ymin, xmax, ymax))) or xmin >= xmax or ymin >= ymax:
+        raise RequestError(
+            f"The extent {value!r} is empty.", "Give it as xmin, ymin, xmax, ymax, or leave it out."
+        )
+    return xmin, ymin, xmax, ymax
+
+
+def ranges(value: Any) -> Ranges:
+    """Per band the pairs (low, high), as tuples; infinite ends are not JSON and are refused."""
+    try:
+        bands = tuple(tuple((low, high) for low, high in band) for band in value)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"Nodata ranges must be pairs a band, not {value!r}.") from error
+    for low, high in (pair for band in bands for pair in band):
+        if not (is_number(low) and is_number(high) and -math.inf < low <= high < math.inf):
+            raise RequestError(f"A nodata range must be two numbers, low first: {low!r}, {high!r}.")
+    return bands
+
+
+def flags(value: Any) -> tuple[bool, ...]:
+    """Switches, true or false each, as a tuple."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(flag, bool) for flag in value):
+        raise RequestError(f"Switches of the source nodata must be true or false, not {value!r}.")
+    return tuple(value)
+
+
+def provenance(value: Any) -> dict[str, str]:
+    """Names and texts, as a dictionary of its own."""
+    if not isinstance(value, dict) or not all(
+        isinstance(item, str) for pair in value.items() for item in pair
+    ):
+        raise RequestError(f"Provenance must be names and texts, not {value!r}.")
+    return dict(value)
