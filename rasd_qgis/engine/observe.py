@@ -1,9 +1,9 @@
 """Observation: how a fine image looks through the hyperspectral sensor, and the way back up.
 
 Two separable linear maps between a fine and a coarse window whose rows and columns are parallel, at
-any ratio and phase (`Axis`): `down` blurs by the sensor's PSF, a Gaussian, and samples at the centres
-of the coarse pixels (Wald's protocol); `up` interpolates by Keys' cubic convolution. A map is one
-small matrix an axis, exact at every phase, so that nothing is resampled beforehand.
+any ratio and phase (`Axis`): `down` blurs by the sensor's PSF, a Gaussian, and samples at the
+centres of the coarse pixels (Wald's protocol); `up` interpolates by Keys' cubic convolution. A map
+is one small matrix an axis, exact at every phase, so that nothing is resampled beforehand.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .grid import Axis
 
 # A Gaussian whose full width at half maximum is one coarse pixel.
 DEFAULT_SIGMA = 1 / (2 * math.sqrt(2 * math.log(2)))
-# The PSF reaches this many standard deviations: a full width at half maximum on either side, so that
-# the default kernel is two coarse pixels wide.
+# The PSF reaches this many standard deviations: a full width at half maximum on either side, so
+# that the default kernel is two coarse pixels wide.
 REACH = 1 / DEFAULT_SIGMA
 # In fine pixels; below it a centre between two pixels would see neither.
 LEAST_SPREAD = 0.25
@@ -65,21 +65,45 @@ class Observation:
         return self.up_rows @ coarse @ self.up_cols.T
 
 
-def point_spread(axis: Axis, coarse: int, fine: int, sigma: float) -> Tensor:
+def point_spread(
+    axis: Axis,
+    coarse: int,
+    fine: int,
+    sigma: float,
+    reach: float = REACH,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """(coarse, fine) weights of the PSF along an axis; each row sums to 1.
 
-    The image goes on beyond its ends mirrored; a coarse pixel centred beyond an end is moved to it.
+    sigma: in coarse pixels; reach: in standard deviations. The image goes on beyond its ends
+    mirrored; a coarse pixel centred beyond an end is moved to it.
     """
     spread = max(sigma * axis.ratio, LEAST_SPREAD)
     centre = axis.offset + axis.ratio * (torch.arange(coarse, dtype=torch.float64) + 0.5)
     centre = centre.clamp(0, fine)[:, None]
-    reach = math.ceil(REACH * spread) + 1
-    taps = torch.floor(centre) + torch.arange(-reach, reach + 1)
+    most = math.ceil(reach * spread) + 1
+    taps = torch.floor(centre) + torch.arange(-most, most + 1)
     distance = (taps + 0.5 - centre) / spread
-    weight = torch.where(distance.abs() <= REACH, (-0.5 * distance**2).exp(), 0.0)
+    # A tap at the very end counts, whichever way its distance was rounded.
+    weight = torch.where(distance.abs() <= reach + 1e-9, (-0.5 * distance**2).exp(), 0.0)
     matrix = torch.zeros(coarse, fine, dtype=torch.float64)
     matrix.scatter_add_(1, _mirrored(taps.long(), fine), weight)
-    return (matrix / matrix.sum(1, keepdim=True)).float()
+    return (matrix / matrix.sum(1, keepdim=True)).to(dtype)
+
+
+def seen(
+    axis: Axis, coarse: tuple[int, int], size: int, sigma: float, reach: float = REACH
+) -> tuple[int, int]:
+    """Fine pixels (start, stop), of `size`, that the coarse ones from start to stop see."""
+    margin = math.ceil(reach * max(sigma * axis.ratio, LEAST_SPREAD)) + 1
+    start = math.floor(axis.to_fine(coarse[0])) - margin
+    return max(start, 0), min(math.ceil(axis.to_fine(coarse[1])) + margin, size)
+
+
+def centred(axis: Axis, coarse: int, fine: int) -> Tensor:
+    """(coarse,) whether a coarse pixel's centre lies within the fine window."""
+    centre = axis.offset + axis.ratio * (torch.arange(coarse) + 0.5)
+    return (centre >= 0) & (centre <= fine)
 
 
 def cubic(axis: Axis, coarse: int, fine: int) -> Tensor:

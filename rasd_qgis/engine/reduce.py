@@ -1,9 +1,9 @@
 """Reduction: the pair one scale down, where the answer is known (Wald's protocol).
 
 The guide is seen through the hyperspectral sensor, so both lie on the coarse grid; then both are
-blurred and decimated once more by the ratio, block-centred. What the hyperspectral image shows there
-is what a fusion of the reduced pair should have found. Large scenes are surveyed in blocks spread
-evenly over them.
+blurred and decimated once more by the ratio, block-centred. What the hyperspectral image shows
+there is what a fusion of the reduced pair should have found. Large scenes are surveyed in blocks
+spread evenly over them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .align import Alignment
 from .estimate import detail, hypersharpen, regression
 from .fill import filled
 from .grid import Axis
-from .observe import REACH, Observation
+from .observe import Observation, centred, seen
 
 # What all blocks of a survey may hold together.
 SURVEY_BYTES = 256 * 2**20
@@ -113,8 +113,8 @@ def _block(
     pair: Alignment, rows: tuple[int, int], cols: tuple[int, int], sigma: float
 ) -> Block | None:
     """The block of these coarse rows and columns; None where the guide has no pixel there."""
-    span = _seen(pair.rows, rows, pair.fine.height, sigma)
-    across = _seen(pair.cols, cols, pair.fine.width, sigma)
+    span = seen(pair.rows, rows, pair.fine.height, sigma)
+    across = seen(pair.cols, cols, pair.fine.width, sigma)
     if span[0] >= span[1] or across[0] >= across[1]:
         return None
     bands, bands_valid = pair.read_coarse(*rows, *cols)
@@ -122,21 +122,8 @@ def _block(
     shape = bands_valid.shape
     row_axis, col_axis = pair.rows.local(span[0], rows[0]), pair.cols.local(across[0], cols[0])
     look = Observation.between(tuple(guide_valid.shape), shape, row_axis, col_axis, sigma)
-    seen = look.down(guide_valid.float()) > LEAST_SEEN
-    seen &= _centred(row_axis, shape[0], guide_valid.shape[0])[:, None]
-    seen &= _centred(col_axis, shape[1], guide_valid.shape[1])
+    whole = look.down(guide_valid.float()) > LEAST_SEEN
+    whole &= centred(row_axis, shape[0], guide_valid.shape[0])[:, None]
+    whole &= centred(col_axis, shape[1], guide_valid.shape[1])
     guide = look.down(filled(guide, guide_valid))
-    return Block(torch.from_numpy(bands), guide, torch.from_numpy(bands_valid) & seen)
-
-
-def _seen(axis: Axis, coarse: tuple[int, int], size: int, sigma: float) -> tuple[int, int]:
-    """Fine pixels (start, stop) that the coarse ones see."""
-    reach = math.ceil(REACH * sigma * axis.ratio) + 1
-    start = math.floor(axis.to_fine(coarse[0])) - reach
-    return max(start, 0), min(math.ceil(axis.to_fine(coarse[1])) + reach, size)
-
-
-def _centred(axis: Axis, coarse: int, fine: int) -> Tensor:
-    """(coarse,) whether a coarse pixel's centre lies within the fine window."""
-    centre = axis.offset + axis.ratio * (torch.arange(coarse) + 0.5)
-    return (centre >= 0) & (centre <= fine)
+    return Block(torch.from_numpy(bands), guide, torch.from_numpy(bands_valid) & whole)
