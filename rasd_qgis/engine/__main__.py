@@ -1,8 +1,8 @@
 """The engine's entry: one request on standard input, events on standard output.
 
-Standard input stays open for as long as somebody wants the result: at its end the engine removes what
-it has half-written and goes, wherever it is. The folder two above this one is loaded as the package
-`rasd_fusion`, whatever it is called on disk.
+Standard input stays open for as long as somebody wants the result: at its end the engine removes
+what it has half-written and goes, wherever it is. The folder two above this one is loaded as the
+package `rasd_fusion`, whatever it is called on disk.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> int:
         cause = repr(error.__cause__) if error.__cause__ else ""
         reporter.send(contract.Failure(error.kind, error.message, error.advice, cause))
         return 1
-    except Exception as error:  # noqa: BLE001 - whatever it is, the analyst gets a sentence
+    except Exception as error:  # whatever it is, the analyst gets a sentence
         reporter.send(_unforeseen(contract, error))
         return 1
     reporter.send(contract.Result(values))

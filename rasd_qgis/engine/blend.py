@@ -1,7 +1,7 @@
 """Blending: tiles that overlap, faded into each other and handed on in finished pieces.
 
-Weights rise and fall linearly over the overlaps and sum to 1 everywhere. Only what still waits for a
-neighbour is kept: one overlap to the right, and one below across the image.
+Weights rise and fall linearly over the overlaps and sum to 1 everywhere. Only what still waits for
+a neighbour is kept: one overlap to the right, and one below across the image.
 """
 
 from __future__ import annotations

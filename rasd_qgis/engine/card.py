@@ -14,7 +14,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -33,6 +32,9 @@ MOST_BYTES = 256 * 2**20
 # How far the ratio of a pair may be from the model's, and a band's wavelength (nm) from its own.
 RATIO_TOLERANCE = 0.05
 WAVELENGTH_TOLERANCE = 5.0
+# The PSF's greatest, in coarse pixels, as in a request.
+MOST_SIGMA = 10.0
+_DIVISORS = ("units.miss", "units.component_spread", "units.guide_spread", "units.detail_spread")
 _ADVICE = "Choose a .safetensors file that RASD Fusion wrote."
 
 
@@ -40,8 +42,8 @@ _ADVICE = "Choose a .safetensors file that RASD Fusion wrote."
 class Card:
     """What a model was made for, and how.
 
-    ratio: (rows, columns) fine pixels to a coarse one. psf_sigma: in coarse pixels. wavelengths: nm,
-    None where unknown. figures: what was measured while training.
+    ratio: (rows, columns) fine pixels to a coarse one. psf_sigma: in coarse pixels. wavelengths:
+    nm, None where unknown. figures: what was measured while training.
     """
 
     shape: dict[str, int]
@@ -62,9 +64,7 @@ class Card:
             ("multispectral", pair.ms.name, pair.ms.count, self.guide_bands),
         ):
             if has != wants:
-                raise _misfit(
-                    f"The model was made for {wants} {side} bands, but {name} has {has}."
-                )
+                raise _misfit(f"The model was made for {wants} {side} bands, but {name} has {has}.")
         ratio = pair.rows.ratio, pair.cols.ratio
         if any(abs(has / want - 1) > RATIO_TOLERANCE for has, want in zip(ratio, self.ratio)):
             raise _misfit(
@@ -83,7 +83,7 @@ class Card:
 
 
 def write_model(path: str, run_id: str, model: SceneNetwork, card: Card) -> None:
-    """Write a model file; it appears under its name only when whole. OutputError where it cannot."""
+    """Write a model file; it appears under its name only when whole, or OutputError is raised."""
     target = Path(path)
     part = target.with_name(f".{target.stem}.rasd-{run_id}.part.safetensors")
     try:
@@ -138,19 +138,19 @@ def _encoded(model: SceneNetwork, card: Card) -> bytes:
 def _card(text: str, name: str) -> Card:
     try:
         return Card(**json.loads(text))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"The file {name} has no card of RASD Fusion.", _ADVICE) from error
 
 
 def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> SceneNetwork:
     """The model of a file's tensors; ModelFileError where they are not the ones it needs."""
     try:
-        config = RASDConfig.from_dict(card.shape)
-        network = RASDFuNet(config).eval().requires_grad_(False)
-        network.load_state_dict(_under(tensors, "network."), strict=True)
+        _check_card(card)
+        _check_values(tensors)
+        network = _network(RASDConfig.from_dict(card.shape), _under(tensors, "network."))
         units = Units(**_under(tensors, "units."))
         model = SceneNetwork(network, units, tensors["gains"], tensors["response"])
-        _check(model, card, tensors)
+        _check_shapes(model, card, tensors)
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelFileError(
             f"The model file {name} is damaged or of another version.", _ADVICE
@@ -162,8 +162,42 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}
 
 
-def _check(model: SceneNetwork, card: Card, tensors: Mapping[str, Tensor]) -> None:
-    """Raise ValueError where shapes, dtypes or values are not what the card promises."""
+def _network(config: RASDConfig, weights: dict[str, Tensor]) -> RASDFuNet:
+    """The network of these weights; ValueError, before it takes memory, where they are not its."""
+    if max(config.stages, config.terms) > len(weights):
+        raise ValueError("the card promises more layers than the file holds")
+    with torch.device("meta"):
+        wanted = {key: tensor.shape for key, tensor in RASDFuNet(config).state_dict().items()}
+    if wanted != {key: tensor.shape for key, tensor in weights.items()}:
+        raise ValueError("the weights are not those of the card's network")
+    network = RASDFuNet(config).eval().requires_grad_(False)
+    network.load_state_dict(weights, strict=True)
+    return network
+
+
+def _check_card(card: Card) -> None:
+    """Raise ValueError or TypeError where the card says what no model of ours would."""
+    lengths = card.wavelengths + card.ratio + [card.psf_sigma]
+    if not all(value is None or 0 <= value < math.inf for value in lengths):
+        raise ValueError("a length on the card is none")
+    if len(card.wavelengths) != card.hs_bands or len(card.ratio) != 2 or min(card.ratio) < 1:
+        raise ValueError("the card contradicts itself")
+    if card.psf_sigma > MOST_SIGMA or not isinstance(card.steps, int):
+        raise ValueError("the card's figures are out of their range")
+
+
+def _check_values(tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError where a tensor holds what would spoil every pixel."""
+    for key, tensor in tensors.items():
+        finite = tensor[tensor != math.inf] if key == "units.miss" else tensor
+        if tensor.dtype != torch.float32 or not bool(finite.isfinite().all()):
+            raise ValueError(f"{key} does not hold finite float32 numbers")
+        if key in _DIVISORS and not bool((tensor > 0).all()):
+            raise ValueError(f"{key} is divided by, and not positive")
+
+
+def _check_shapes(model: SceneNetwork, card: Card, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError where the tensors beside the network's are not as the card promises."""
     bands, guide, config = card.hs_bands, card.guide_bands, model.network.config
     wanted: dict[str, tuple[int, ...]] = {
         "units.mean": (bands,),
@@ -179,14 +213,8 @@ def _check(model: SceneNetwork, card: Card, tensors: Mapping[str, Tensor]) -> No
     for key, shape in wanted.items():
         if tuple(tensors[key].shape) != shape:
             raise ValueError(f"{key} is {tuple(tensors[key].shape)}, not {shape}")
-    if config.guide_bands != 2 * guide or len(card.wavelengths) != bands:
+    if config.guide_bands != 2 * guide:
         raise ValueError("the card contradicts itself")
-    for key, tensor in tensors.items():
-        finite = tensor.nan_to_num(posinf=0.0) if key == "units.miss" else tensor
-        if tensor.dtype != torch.float32 or not bool(finite.isfinite().all()):
-            raise ValueError(f"{key} does not hold finite float32 numbers")
-    if len(card.ratio) != 2 or not all(math.isfinite(r) and r > 0 for r in card.ratio):
-        raise ValueError("the card's ratio is no ratio")
 
 
 def _misfit(message: str) -> ModelFileError:

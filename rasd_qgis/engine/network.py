@@ -1,7 +1,7 @@
 """The network at work on a scene: its weights, the scene's units, and what they were made for.
 
-A `SceneNetwork` predicts, in the scene's components, what the closed-form estimate misses. Applied to
-a tile it gives the fused bands and the discriminators' confidence.
+A `SceneNetwork` predicts, in the scene's components, what the closed-form estimate misses. Applied
+to a tile it gives the fused bands and the discriminators' confidence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...models import RASDFuNet
+from ...models import Fused, RASDFuNet
 from .estimate import back_projected, detail, hypersharpen
 from .normalise import Units
 from .tile import Tile
@@ -46,13 +46,15 @@ class SceneNetwork:
     response: Tensor
 
     def to(self, device: torch.device) -> SceneNetwork:
+        """The same on that device."""
         tensors = self.gains.to(device), self.response.to(device)
         return SceneNetwork(self.network.to(device), self.units.to(device), *tensors)
 
     def seen(self, bands: Tensor) -> Tensor:
         """Bands (B, H, W) as the guide's sensor would see them: (b, H, W), in its DN."""
         constant, slopes = self.response[0], self.response[1:]
-        return torch.einsum("kb,khw->bhw", slopes, self.units.start(bands)) + constant[:, None, None]
+        seen = torch.einsum("kb,khw->bhw", slopes, self.units.start(bands))
+        return seen + constant[:, None, None]
 
     def fuse(self, tile: Tile, ratio: float) -> FusedTile:
         """Fuse a tile at a routing ratio of 0…1."""
@@ -66,7 +68,7 @@ class SceneNetwork:
         confidence = torch.cat((stages.mean(0, keepdim=True), stages))
         return FusedTile(bands, start, confidence, fused.low_rank_share)
 
-    def _predict(self, components: Tensor, guide: Tensor, ratio: float):
+    def _predict(self, components: Tensor, guide: Tensor, ratio: float) -> Fused:
         """The network on a tile of any size: a small one is repeated outwards and cut again."""
         height, width = components.shape[1:]
         least = self.network.tiling.least

@@ -33,6 +33,7 @@ class Reporter:
         self._lock = threading.Lock()
 
     def send(self, event: Event) -> None:
+        """Write one event."""
         with self._lock:
             self._stream.write(encode(event) + "\n")
             self._stream.flush()

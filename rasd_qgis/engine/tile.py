@@ -1,7 +1,7 @@
 """Tiling: windows of the scene that overlap, and what of the pair lies in one.
 
-A tile is read whole: the guide's window, the coarse pixels that cover it with a margin, and the maps
-between the two. The network says how much overlap it needs and how small a side may be.
+A tile is read whole: the guide's window, the coarse pixels centred in it, and the maps between the
+two. The network says how much overlap it needs and how small a side may be.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from .fill import filled
 from .grid import Axis
 from .observe import Observation
 
-# Coarse pixels beyond a tile that its interpolation and PSF reach.
-MARGIN = 3
 # The least side of a tile in overlaps: shorter ones could lie three deep.
 LEAST_OVERLAPS = 3
 
@@ -37,6 +35,7 @@ class Span:
 
     @property
     def size(self) -> int:
+        """In fine pixels."""
         return self.stop - self.start
 
 
@@ -73,25 +72,21 @@ def plan(shape: tuple[int, int], side: int, tiling: Tiling) -> list[list[Place]]
 def read_tile(pair: Alignment, place: Place, sigma: float, device: torch.device) -> Tile:
     """What of the pair lies in a place."""
     span = place.rows.start, place.rows.stop, place.cols.start, place.cols.stop
-    rows = pair.rows.cover(span[0], span[1], pair.coarse_shape[0], MARGIN)
-    cols = pair.cols.cover(span[2], span[3], pair.coarse_shape[1], MARGIN)
-    row_axis, col_axis = pair.rows.local(span[0], rows[0]), pair.cols.local(span[2], cols[0])
+    rows = pair.rows.cover(span[0], span[1], pair.coarse_shape[0])
+    cols = pair.cols.cover(span[2], span[3], pair.coarse_shape[1])
     guide, guide_valid = (torch.from_numpy(a).to(device) for a in pair.read_fine(*span))
     coarse, coarse_valid = (torch.from_numpy(a).to(device) for a in pair.read_coarse(*rows, *cols))
-    fine_shape, coarse_shape = guide_valid.shape, coarse_valid.shape
-    look = Observation.between(fine_shape, coarse_shape, row_axis, col_axis, sigma, device)
-    under_rows, inside_rows = _under(row_axis, *_sizes(fine_shape, coarse_shape, 0))
-    under_cols, inside_cols = _under(col_axis, *_sizes(fine_shape, coarse_shape, 1))
-    covered = coarse_valid[under_rows][:, under_cols] & inside_rows[:, None] & inside_cols
-    valid = guide_valid & covered
+    row_axis, col_axis = pair.rows.local(span[0], rows[0]), pair.cols.local(span[2], cols[0])
+    valid = guide_valid & _covered(coarse_valid, row_axis, col_axis, guide_valid.shape)
+    down = _centred(row_axis, guide_valid.shape[0], coarse_valid.shape[0])
+    across = _centred(col_axis, guide_valid.shape[1], coarse_valid.shape[1])
+    coarse, coarse_valid = filled(coarse, coarse_valid)[:, down, across], coarse_valid[down, across]
+    axes = row_axis.local(0, down.start), col_axis.local(0, across.start)
+    look = Observation.between(guide_valid.shape, coarse_valid.shape, *axes, sigma, device)
     observed = coarse_valid & (look.down(valid.float()) > 0.999)
-    observed &= _within(row_axis, *_sizes(fine_shape, coarse_shape, 0))[:, None].to(device)
-    observed &= _within(col_axis, *_sizes(fine_shape, coarse_shape, 1)).to(device)
-    return Tile(filled(guide, guide_valid), filled(coarse, coarse_valid), look, valid, observed)
-
-
-def _sizes(fine: tuple[int, ...], coarse: tuple[int, ...], axis: int) -> tuple[int, int]:
-    return fine[axis], coarse[axis]
+    observed &= _within(axes[0], coarse_valid.shape[0], guide_valid.shape[0])[:, None].to(device)
+    observed &= _within(axes[1], coarse_valid.shape[1], guide_valid.shape[1]).to(device)
+    return Tile(filled(guide, guide_valid), coarse, look, valid, observed)
 
 
 def _spans(size: int, side: int, overlap: int) -> list[Span]:
@@ -108,6 +103,14 @@ def _spans(size: int, side: int, overlap: int) -> list[Span]:
     ]
 
 
+def _covered(valid: Tensor, rows: Axis, cols: Axis, shape: tuple[int, ...]) -> Tensor:
+    """Fine pixels of that shape (H, W) that lie in a valid coarse one, of (h, w)."""
+    under_rows, inside_rows = _under(rows, shape[0], valid.shape[0])
+    under_cols, inside_cols = _under(cols, shape[1], valid.shape[1])
+    inside = (inside_rows[:, None] & inside_cols).to(valid.device)
+    return valid[under_rows][:, under_cols] & inside
+
+
 def _under(axis: Axis, fine: int, coarse: int) -> tuple[Tensor, Tensor]:
     """(fine,) the coarse pixel that every fine one lies in, and whether there is one."""
     place = (torch.arange(fine, dtype=torch.float64) + 0.5 - axis.offset) / axis.ratio
@@ -115,7 +118,17 @@ def _under(axis: Axis, fine: int, coarse: int) -> tuple[Tensor, Tensor]:
     return index.clamp(0, coarse - 1), (index >= 0) & (index < coarse)
 
 
-def _within(axis: Axis, fine: int, coarse: int) -> Tensor:
+def _centred(axis: Axis, fine: int, coarse: int) -> slice:
+    """Coarse pixels, one at least, whose centres lie in the fine window.
+
+    The guide does not show what the others saw, which the closed form would take for its detail.
+    """
+    first = min(max(math.ceil(axis.to_coarse(0) - 0.5), 0), coarse - 1)
+    last = math.floor(axis.to_coarse(fine) - 0.5)
+    return slice(first, min(max(last, first) + 1, coarse))
+
+
+def _within(axis: Axis, coarse: int, fine: int) -> Tensor:
     """(coarse,) whether a coarse pixel lies in the fine window with all of its ground."""
     start = axis.offset + axis.ratio * torch.arange(coarse)
     return (start >= -0.01) & (start + axis.ratio <= fine + 0.01)
