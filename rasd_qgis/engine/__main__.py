@@ -19,6 +19,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "rasd_fusion"
 LOST_READER = 3
+# By task: the module of the engine whose function of that name does it.
+MODULES = {"fuse": "pipeline", "simulate": "simulate", "assess": "assess"}
 
 
 def main() -> int:
@@ -52,7 +54,8 @@ def _answer(request: Any, reporter: Any) -> dict[str, Any]:
     engine = f"{PACKAGE}.rasd_qgis.engine"
     if request.task == "probe":
         return importlib.import_module(f"{engine}.device").probe()
-    return importlib.import_module(f"{engine}.pipeline").fuse(request, reporter)
+    module = importlib.import_module(f"{engine}.{MODULES[request.task]}")
+    return getattr(module, request.task)(request, reporter)
 
 
 def _load_package() -> None:

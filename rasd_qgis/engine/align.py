@@ -196,11 +196,7 @@ def _centres(start: float, stop: float, size: int) -> tuple[int, int]:
 
 def _cut_to_extent(box: tuple[int, ...], extent: Extent, grid: Grid) -> tuple[int, ...]:
     """The part of `box` that an extent touches; on a turned grid, that its bounding box does."""
-    xmin, ymin, xmax, ymax = extent
-    corners = ((xmin, ymin), (xmin, ymax), (xmax, ymin), (xmax, ymax))
-    cols, rows = zip(*(~grid.transform * corner for corner in corners))
-    row0, row1 = math.floor(min(rows) + ROUNDING), math.ceil(max(rows) - ROUNDING)
-    col0, col1 = math.floor(min(cols) + ROUNDING), math.ceil(max(cols) - ROUNDING)
+    row0, row1, col0, col1 = grid.touched(extent)
     cut = max(row0, box[0]), min(row1, box[1]), max(col0, box[2]), min(col1, box[3])
     if cut[0] >= cut[1] or cut[2] >= cut[3]:
         raise InputError(

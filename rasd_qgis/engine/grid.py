@@ -77,6 +77,18 @@ class Grid:
         moved = self.transform * Affine.translation(col, row)
         return replace(self, transform=moved, height=height, width=width)
 
+    def touched(self, extent: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
+        """Pixels (row0, row1, col0, col1) that (xmin, ymin, xmax, ymax) touches, in or outside.
+
+        On a turned grid, those that its bounding box in pixels touches.
+        """
+        xmin, ymin, xmax, ymax = extent
+        corners = ((xmin, ymin), (xmin, ymax), (xmax, ymin), (xmax, ymax))
+        cols, rows = zip(*(~self.transform * corner for corner in corners))
+        row0, row1 = math.floor(min(rows) + ROUNDING), math.ceil(max(rows) - ROUNDING)
+        col0, col1 = math.floor(min(cols) + ROUNDING), math.ceil(max(cols) - ROUNDING)
+        return row0, row1, col0, col1
+
     def outline(self, steps: int = 32) -> np.ndarray:
         """Points (col, row) along the border, closed, `steps` a side: (4·steps + 1, 2) float64."""
         side = np.arange(steps) / steps

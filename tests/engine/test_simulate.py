@@ -1,0 +1,396 @@
+"""Simulated pairs: each sample against sums written out by hand, each pixel on its ground."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rasd_fusion.rasd_qgis.contract.errors import InputError, OutputError
+from rasd_fusion.rasd_qgis.contract.request import RasterSource, SimulateRequest
+from rasd_fusion.rasd_qgis.contract.simulate_request import SENSORS
+from rasd_fusion.rasd_qgis.engine import response as responses
+from rasd_fusion.rasd_qgis.engine import simulate as room
+from rasd_fusion.rasd_qgis.engine.psf import Blur, blur_of
+from rasd_fusion.rasd_qgis.engine.report import Reporter
+from rasd_fusion.rasd_qgis.engine.simulate import simulate
+from rasd_fusion.rasd_qgis.engine.spectral import SpectralInfo, read_spectral, write_spectral
+
+WAVES = tuple(float(wave) for wave in range(400, 1000, 20))
+
+
+def described(wavelengths=WAVES, **tags):
+    """Write wavelengths, and other facts of rasterio's, to a file in the making."""
+
+    def describe(dataset):
+        unknown = (None,) * dataset.count
+        names = tuple(f"b{n}" for n in range(dataset.count))
+        write_spectral(dataset, SpectralInfo(names, wavelengths, unknown, (True,) * dataset.count))
+        for name, value in tags.items():
+            setattr(dataset, name, value)
+
+    return describe
+
+
+@pytest.fixture
+def reference(make_raster):
+    """A float32 reference (30, 48, 40) of random values, 400 to 980 nm."""
+    values = np.random.default_rng(0).uniform(1, 100, (30, 48, 40)).astype("float32")
+    return make_raster(values, describe=described())
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A function that simulates and returns values, coarse and guide (open datasets)."""
+
+    def simulated(reference, **changes):
+        usual = {
+            "run_id": "0123abcd",
+            "reference": RasterSource(reference),
+            "coarse_output": str(tmp_path / "hs.tif"),
+            "guide_output": str(tmp_path / "ms.tif"),
+            "response": "random",
+        }
+        request = SimulateRequest(**{**usual, **changes})
+        stream = io.StringIO()
+        values = simulate(request, Reporter(stream))
+        assert json.loads(json.dumps(values, allow_nan=False)) == values
+        left = [path.name for path in tmp_path.iterdir() if ".rasd-" in path.name]
+        assert left == []
+        return values, rasterio.open(request.coarse_output), rasterio.open(request.guide_output)
+
+    return simulated
+
+
+def by_hand(image, ratio, sigma, first, taps):
+    """(B, H, W) → sums of `taps` × `taps` weighted pixels from `first` of every block on; sigma in
+    fine pixels. Only blocks whose taps all lie inside, others NaN.
+    """
+    bands, height, width = image.shape
+    middle = (taps - 1) / 2
+    kernel = [np.exp(-0.5 * ((tap - middle) / sigma) ** 2) for tap in range(taps)]
+    kernel = np.outer(kernel, kernel) / np.sum(kernel) ** 2
+    out = np.full((bands, height // ratio, width // ratio), np.nan)
+    for row in range(out.shape[1]):
+        for col in range(out.shape[2]):
+            top, left = row * ratio + first, col * ratio + first
+            if top >= 0 and left >= 0 and top + taps <= height and left + taps <= width:
+                part = image[:, top : top + taps, left : left + taps]
+                out[:, row, col] = (part * kernel).sum(axis=(1, 2))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("ratio", "settings_", "sigma", "first", "taps"),
+    [
+        # The full width at half maximum is the ratio; two coarse pixels of the ratio's parity.
+        (4, {}, 4 / 2.354820045, -2, 8),
+        (3, {}, 3 / 2.354820045, -2, 7),
+        (2, {"psf_sigma": 0.6, "kernel_size": 6}, 1.2, -2, 6),
+        # The set-up of the literature: 8 × 8 taps, sigma 3, about pixel 0 of each block.
+        (8, {"psf_sigma": 0.375, "kernel_size": 8, "phase": "published"}, 3.0, -4, 8),
+        (5, {"psf_sigma": 0.4, "kernel_size": 7, "phase": "published"}, 2.0, -3, 7),
+    ],
+)
+def test_coarse_pixels_are_the_sums_written_out(
+    run, reference, ratio, settings_, sigma, first, taps
+):
+    values, coarse, _ = run(reference, ratio=float(ratio), **settings_)
+    fine = rasterio.open(reference).read().astype(float)
+    expected = by_hand(fine, ratio, sigma, first, taps)
+    inner = np.isfinite(expected)
+    assert inner[0].sum() >= 12
+    found = coarse.read()
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found[inner], expected[inner], rtol=1e-5)
+    assert values["PSF_SIGMA"] == pytest.approx(sigma / ratio, rel=1e-6)
+
+
+@pytest.mark.parametrize("phase", ["centred", "published"])
+@pytest.mark.parametrize("ratio", [2.0, 3.0, 4.0, 8.0])
+def test_a_coarse_pixel_stands_where_its_ground_is(run, make_raster, ratio, phase):
+    """On a slope, which no symmetric blur changes, each pixel tells where its centre lies."""
+    rows, cols = np.mgrid[0:48, 0:48] + 0.5
+    slope = (1000 + 3 * rows - 2 * cols).astype("float32")
+    path = make_raster(np.stack([slope * gain for gain in (1, 2, 3, 4, 5)]))
+    _, coarse, guide = run(path, ratio=ratio, phase=phase, random_bands=2)
+    source = rasterio.open(path)
+    assert guide.transform == source.transform
+    height, width = coarse.shape
+    x, y = coarse.transform * (np.arange(width) + 0.5, np.full(width, height // 2 + 0.5))
+    col, row = ~source.transform * (x, y)
+    expected = 1000 + 3 * row - 2 * col
+    away = slice(2, -2)
+    np.testing.assert_allclose(coarse.read(1)[height // 2][away], expected[away], rtol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [2.0, 3.0, 4.0, 6.5])
+@pytest.mark.parametrize("mtf", [0.15, 0.3, 0.4])
+def test_a_wave_at_nyquist_keeps_the_mtf_asked_for(ratio, mtf):
+    request = SimulateRequest(
+        "0123abcd", RasterSource("r"), "hs.tif", "ms.tif", ratio=ratio, mtf=mtf
+    )
+    blur = blur_of(request)
+    place = np.arange(0, 40 * ratio, 0.001)
+    inside = np.abs(place - 20 * ratio) <= blur.reach * blur.sigma * ratio
+    assert blur.mtf(ratio) == pytest.approx(mtf, abs=1e-6)
+    # The same integral over a finely sampled Gaussian: pixels only discretise it.
+    weight = np.exp(-0.5 * ((place - 20 * ratio) / (blur.sigma * ratio)) ** 2) * inside
+    wave = np.cos(np.pi * (place - 20 * ratio) / ratio)
+    assert (weight * wave).sum() / weight.sum() == pytest.approx(mtf, abs=0.06)
+
+
+def test_a_wave_at_nyquist_comes_out_with_the_mtf_told(run, make_raster):
+    cols = np.arange(64) + 0.5
+    wave = np.cos(np.pi * (cols - 2) / 4)[None, None].repeat(32, 1).astype("float32")
+    path = make_raster(100 + np.concatenate([wave, 2 * wave, wave]))
+    values, coarse, _ = run(path, ratio=4.0, mtf=0.25, random_bands=1)
+    found = coarse.read(1)[3, 3:-3] - 100
+    np.testing.assert_allclose(np.abs(found), 0.25, atol=1e-4)
+    assert (np.sign(found[1:]) == -np.sign(found[:-1])).all()
+    assert values["MTF"] == pytest.approx(0.25, abs=1e-6)
+
+
+def test_an_mtf_that_no_kernel_has_is_refused(run, reference):
+    with pytest.raises(InputError, match=r"MTF of 0\.2 .* larger kernel"):
+        run(reference, ratio=8.0, mtf=0.2, kernel_size=8)
+
+
+def pyrsr_rows(folder, bands, waves):
+    """Relative responses by pyrsr's own tables, rows summing to 1."""
+    data = Path(find_spec("pyrsr").origin).parent / "data" / folder
+    rows = []
+    for band in bands.split():
+        lines = (data / f"band_{band}").read_text().splitlines()[1:]
+        table = np.array([line.split()[:2] for line in lines if line.strip()], dtype=float)
+        scale = 1000 if table[0, 0] < 100 else 1
+        row = np.interp(waves, table[:, 0] * scale, table[:, 1], left=0, right=0)
+        rows.append(row / row.sum())
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "folder", "bands"),
+    [
+        ("Sentinel-2A", "Sentinel-2A/MSI", "2 3 4 5 6 7 8 8A 11 12"),
+        ("Sentinel-2B", "Sentinel-2B/MSI", "2 3 4 5 6 7 8 8A 11 12"),
+        ("Landsat-8", "Landsat-8/OLI_TIRS", "1 2 3 4 5 6 7"),
+        ("Landsat-9", "Landsat-9/OLI_TIRS", "1 2 3 4 5 6 7"),
+        ("RapidEye", "RapidEye/MSI", "1 2 3 4 5"),
+    ],
+)
+def test_sensors_are_those_that_their_operators_publish(sensor, folder, bands):
+    assert sensor in SENSORS
+    waves = tuple(np.arange(400.0, 2500.0, 7.0))
+    info = SpectralInfo(("",) * len(waves), waves, (7.0,) * len(waves), (True,) * len(waves))
+    curves, usual = responses.sensor_curves(sensor)
+    found = responses.from_curves(curves, info, np.ones(len(waves), dtype=bool), usual, True)
+    assert found.spectral.names == tuple(f"B{band}" for band in bands.split())
+    expected = pyrsr_rows(folder, bands, np.array(waves))
+    np.testing.assert_allclose(found.weights, expected, atol=2e-3)
+    np.testing.assert_allclose(found.weights.sum(1), 1)
+
+
+def test_a_guide_band_is_the_weighted_sum_of_bands(run, reference, tmp_path):
+    values, _, guide = run(reference, response="sensor", sensor="Sentinel-2A")
+    # 400 to 980 nm holds no short-wave infrared.
+    assert values["GUIDE_BAND_NAMES"] == ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A"]
+    rows = pyrsr_rows("Sentinel-2A/MSI", "2 3 4 5 6 7 8 8A", np.array(WAVES))
+    fine = rasterio.open(reference).read().astype(float)
+    np.testing.assert_allclose(guide.read(), np.tensordot(rows, fine, 1), rtol=3e-3)
+    info = read_spectral(guide)
+    np.testing.assert_allclose(info.wavelengths, rows @ np.array(WAVES), atol=0.3)
+    assert values["RGB_GUIDE"] == [3, 2, 1]
+
+
+def test_bands_asked_for_by_name_are_all_or_none(run, reference):
+    _, _, guide = run(reference, response="sensor", bands=("B4", "B2"))
+    assert [text.split(" ")[0] for text in guide.descriptions] == ["B4", "B2"]
+    with pytest.raises(InputError, match=r"B11 see wavelengths .* 400 to 980 nm"):
+        run(reference, response="sensor", bands=("B2", "B11"))
+    with pytest.raises(InputError, match="no band called B99"):
+        run(reference, response="sensor", bands=("B99",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nm,red,blue\n400,0,1\n500,0,1\n600,1,0\n980,1,0\n",
+        "﻿um;red;blue\n0.4;0;2\n0.5;0;2\n0.6;2;0\n0.98;2;0\n",
+        "# a comment\nnm red blue\n600 1 0\n980 1 0\n400 0 1\n500 0 1\n",
+    ],
+)
+def test_a_table_by_wavelength_gives_the_response(run, reference, tmp_path, text):
+    table = tmp_path / "response.csv"
+    table.write_text(text, encoding="utf-8")
+    values, _, guide = run(reference, response="table", table=str(table))
+    assert values["GUIDE_BAND_NAMES"] == ["red", "blue"]
+    fine = rasterio.open(reference).read().astype(float)
+    red = np.clip((np.array(WAVES) - 500) / 100, 0, 1)
+    for band, row in ((1, red), (2, 1 - red)):
+        expected = np.tensordot(row / row.sum(), fine, 1)
+        np.testing.assert_allclose(guide.read(band), expected, rtol=1e-5)
+
+
+def test_a_reference_without_wavelengths_takes_a_table_by_rows(run, make_raster, tmp_path):
+    fine = np.random.default_rng(1).uniform(1, 9, (3, 16, 16)).astype("float32")
+    table = tmp_path / "rows.csv"
+    table.write_text("near,far\n1,0\n1,1\n0,3\n")
+    _, _, guide = run(make_raster(fine), response="table", table=str(table), ratio=2.0)
+    np.testing.assert_allclose(guide.read(1), (fine[0] + fine[1]) / 2, rtol=1e-6)
+    np.testing.assert_allclose(guide.read(2), (fine[1] + 3 * fine[2]) / 4, rtol=1e-6)
+    with pytest.raises(InputError, match="does not tell the wavelengths"):
+        run(make_raster(fine), response="sensor", ratio=2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "no rectangle"),
+        ("a,b\n1,2\n3\n", "no rectangle"),
+        ("nm\n400\n500\n", "single column"),
+        ("nm,a\n400,-1\n500,1\n", "negative"),
+        ("nm,a\n400,0\n500,0\n", "zero everywhere"),
+        ("nm,a\n400,nan\n500,1\n", "not finite"),
+        ("nm,a\n2000,1\n2100,1\n", "does not hold"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(run, reference, tmp_path, text, word):
+    table = tmp_path / "response.csv"
+    table.write_text(text)
+    with pytest.raises(InputError, match=word):
+        run(reference, response="table", table=str(table))
+
+
+@settings(max_examples=30)
+@given(
+    count=st.integers(2, 60), bands=st.integers(1, 12), seed=st.integers(0, 99), known=st.booleans()
+)
+def test_random_responses_sum_to_one_and_hang_on_the_seed(count, bands, seed, known):
+    waves = tuple(400.0 + 10 * n for n in range(count)) if known else (None,) * count
+    info = SpectralInfo(("",) * count, waves, (None,) * count, (True,) * count)
+    good = np.ones(count, dtype=bool)
+    good[0] = count < 5
+    first, again, other = (
+        responses.random_response(info, good, bands, one) for one in (seed, seed, seed + 1)
+    )
+    assert first.weights.shape == (bands, count)
+    np.testing.assert_allclose(first.weights.sum(1), 1)
+    assert (first.weights >= 0).all()
+    assert (first.weights[:, ~good] == 0).all()
+    np.testing.assert_array_equal(first.weights, again.weights)
+    assert (first.weights != other.weights).any() or good.sum() == 1
+
+
+def test_noise_has_the_ratio_asked_for_band_by_band(run, make_raster, tmp_path):
+    gains = 10.0 ** np.arange(4)[:, None, None]
+    fine = (np.random.default_rng(2).uniform(1, 2, (4, 256, 256)) * gains).astype("float32")
+    path = make_raster(fine)
+    noise = {"snr_coarse": 30.0, "snr_guide": 20.0, "random_bands": 2, "ratio": 2.0}
+    clean = [image.read().astype(float) for image in run(path, random_bands=2, ratio=2.0)[1:]]
+    noisy = [image.read().astype(float) for image in run(path, **noise)[1:]]
+    for before, after, snr in zip(clean, noisy, (30.0, 20.0)):
+        signal, error = np.square(before).mean((1, 2)), np.square(after - before).mean((1, 2))
+        np.testing.assert_allclose(10 * np.log10(signal / error), snr, atol=0.15)
+        assert np.abs(np.corrcoef((after - before).reshape(len(after), -1))).max() == 1
+        off = ~np.eye(len(after), dtype=bool)
+        assert np.abs(np.corrcoef((after - before).reshape(len(after), -1))[off]).max() < 0.05
+    again = run(path, **noise)[1].read()
+    np.testing.assert_array_equal(again, noisy[0].astype("float32"))
+    assert (run(path, **noise, seed=1)[1].read() != again).any()
+
+
+def test_holes_stay_holes_and_lend_nothing_to_their_neighbours(run, make_raster):
+    fine = np.full((5, 32, 32), 50, "uint16")
+    holed = fine.copy()
+    holed[:, 9:11, 9:11] = 60000
+    _, coarse, guide = run(make_raster(holed, nodata=60000), random_bands=2)
+    assert (guide.read()[:, 9:11, 9:11] == 60000).all()
+    whole = np.ones((32, 32), dtype=bool)
+    whole[9:11, 9:11] = False
+    assert (guide.read()[:, whole] == 50).all()
+    found = coarse.read()[0]
+    # Of pixel (2, 2)'s neighbours those at its corners see less than a hundredth of the hole.
+    cross = np.zeros((8, 8), dtype=bool)
+    cross[2, 1:4] = cross[1:4, 2] = True
+    assert (found[cross] == 60000).all()
+    assert (found[~cross] == 50).all()
+
+
+def test_storage_carries_over(run, make_raster):
+    fine = np.random.default_rng(3).integers(0, 9000, (4, 32, 32)).astype("int16")
+    describe = described((450.0, 550.0, 650.0, 850.0), scales=(1e-4,) * 4, offsets=(-0.1,) * 4)
+    path = make_raster(fine, nodata=-9999, describe=describe)
+    _, coarse, guide = run(path, random_bands=3)
+    for made in (coarse, guide):
+        assert made.dtypes[0] == "int16"
+        assert made.nodata == -9999
+        assert made.scales == (1e-4,) * made.count
+        assert made.offsets == (-0.1,) * made.count
+        assert json.loads(made.tags()["provenance"])["phase"] == "centred"
+    assert read_spectral(coarse).wavelengths == (450.0, 550.0, 650.0, 850.0)
+
+
+def test_bands_scaled_apart_are_refused(run, make_raster):
+    describe = described((None,) * 4, scales=(1.0, 1.0, 1.0, 2.0))
+    path = make_raster(np.ones((4, 16, 16), "int16"), describe=describe)
+    with pytest.raises(InputError, match="differ"):
+        run(path, random_bands=2)
+
+
+def test_a_band_that_is_dead_stays_so_and_is_not_summed(run, make_raster):
+    fine = np.random.default_rng(4).uniform(1, 9, (5, 24, 24)).astype("float32")
+    fine[2] = -1
+    _, coarse, guide = run(make_raster(fine, nodata=-1), random_bands=2, ratio=3.0)
+    assert (coarse.read(3) == -1).all()
+    assert (coarse.read([1, 2, 4, 5]) > 0).all()
+    assert (guide.read() >= 1).all()
+
+
+def test_extent_and_ratios_that_are_not_whole(run, reference):
+    x, y = 400000 + 10 * 5, 5800000 - 10 * 8
+    extent = (x, y - 10 * 20, x + 10 * 30, y)
+    values, coarse, guide = run(reference, ratio=2.5, extent=extent)
+    assert (guide.height, guide.width) == (20, 30)
+    assert (coarse.height, coarse.width) == (8, 12)
+    assert coarse.transform * (0, 0) == guide.transform * (0, 0) == (x, y)
+    assert coarse.res == (25, 25)
+    assert values["RATIO"] == 2.5
+    with pytest.raises(InputError, match="less than one coarse pixel"):
+        run(reference, ratio=64.0)
+    with pytest.raises(InputError, match="whole ratio"):
+        run(reference, ratio=2.5, phase="published")
+
+
+def test_pieces_leave_no_seam(run, reference, monkeypatch):
+    whole = [image.read() for image in run(reference, snr_coarse=None, ratio=4.0)[1:]]
+    monkeypatch.setattr(room, "BLOCK", 16)
+    parts = [image.read() for image in run(reference, snr_coarse=None, ratio=4.0)[1:]]
+    for one, other in zip(whole, parts):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_what_cannot_be_simulated_is_refused(run, reference, make_raster, tmp_path):
+    with pytest.raises(InputError, match="no more than the 4"):
+        run(make_raster(np.ones((4, 16, 16), "float32")))
+    with pytest.raises(OutputError, match="also an input"):
+        run(reference, guide_output=reference)
+    with pytest.raises(OutputError, match="also an input"):
+        run(reference, guide_output=str(tmp_path / "hs.tif"))
+    assert not (tmp_path / "hs.tif").exists()
+
+
+def test_a_blur_is_told_by_its_numbers():
+    narrow, wide = Blur(0.3, 2.355), Blur(0.6, 2.355)
+    assert 0 < wide.mtf(4) < narrow.mtf(4) < 1
+    assert replace(narrow, sigma=0.0).mtf(4) == pytest.approx(
+        np.cos(np.pi / 8), abs=1e-6
+    )  # two pixels half a pixel off the centre
