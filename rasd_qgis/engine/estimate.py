@@ -18,7 +18,7 @@ def regression(guide: Tensor, bands: Tensor) -> Tensor:
     """Least-squares gains (b, B) of bands (B, n) on guide samples (b, n), a constant beside them."""
     guide, bands = guide.double(), bands.double()
     guide = guide - guide.mean(1, keepdim=True)
-    spread = guide.std(1, keepdim=True).clamp_min(1e-12)
+    spread = guide.std(1, correction=0, keepdim=True).clamp_min(1e-12)
     unit = guide / spread
     gram = unit @ unit.T / unit.shape[1]
     gram.diagonal().add_(RIDGE)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..contract.errors import ModelFileError
 from ..contract.request import FuseRequest
 from .align import Alignment
 from .card import Card, read_model
@@ -21,6 +22,12 @@ from .train import Budget, Trained, train
 
 # Fewer valid coarse pixels than this cannot teach a network anything.
 LEAST_PIXELS = 64
+# Spreads from the mean that no scene in the same units keeps on average, and the least contrast in
+# spreads that one has. Units differ by factors like 10 000.
+FAR = 10.0
+LITTLE = 1e-3
+# Side of the windows by which that is judged.
+LOOK = 256
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,36 @@ def _from_file(
     path = request.model_file or ""
     model, card = read_model(path)
     card.refuse_other(pair)
+    _refuse_scale(model.units, pair)
     reporter.log(f"Model {Path(path).name}, trained for {card.steps} steps.")
     sigma = card.psf_sigma if request.psf_sigma is None else request.psf_sigma
     return Fusion(model.to(device), card, sigma, 0.0)
+
+
+def _refuse_scale(units: Units, pair: Alignment) -> None:
+    """Raise ModelFileError where values are far from those the model was made for."""
+    (height, width), (rows, cols) = pair.coarse_shape, pair.fine.shape
+    bands, seen = map(torch.from_numpy, pair.read_coarse(*_middle(height), *_middle(width)))
+    guide, shown = map(torch.from_numpy, pair.read_fine(*_middle(rows), *_middle(cols)))
+    spreads = units.start(bands)[:, seen], units.guide(guide, guide)[: len(guide), shown]
+    for raster, values in zip((pair.hs, pair.ms), spreads):
+        if values.numel() and _odd(values):
+            raise ModelFileError(
+                f"The values of {raster.name} are of another scale than those the model was made "
+                "for.",
+                "Choose a model made in the same units, or train on the scene.",
+            )
+
+
+def _odd(values: Tensor) -> bool:
+    """Whether values (channels, n), in spreads from the mean, are of other units than these."""
+    return float(values.abs().mean()) > FAR or float(values.std(1).mean()) < LITTLE
+
+
+def _middle(size: int) -> tuple[int, int]:
+    """(start, stop) of the middle LOOK pixels of an axis."""
+    start = max(0, (size - LOOK) // 2)
+    return start, min(size, start + LOOK)
 
 
 def _from_scene(

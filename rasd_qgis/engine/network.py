@@ -19,6 +19,10 @@ from .estimate import back_projected, detail, hypersharpen
 from .normalise import Units
 from .tile import Tile
 
+# Spreads from the mean beyond which the network is told no more: stage by stage it multiplies its
+# features, and an image far from all it was trained on would take the numbers beyond float32.
+GREATEST = 30.0
+
 
 class FusedTile(NamedTuple):
     """bands: (B, H, W) in DN; start: the closed-form estimate it grew from, alike.
@@ -62,24 +66,24 @@ class SceneNetwork:
         start = hypersharpen(tile.coarse, fine_detail, self.gains, tile.look)
         components = self.units.start(start)
         fused = self._predict(components, self.units.guide(tile.guide, fine_detail), ratio)
-        bands = start + self.units.in_dn(fused.image[0] - components)
+        bands = start + self.units.in_dn(fused.image[0])
         bands = back_projected(bands, tile.coarse, tile.look)
         stages = fused.confidence[0]
         confidence = torch.cat((stages.mean(0, keepdim=True), stages))
         return FusedTile(bands, start, confidence, fused.low_rank_share)
 
     def _predict(self, components: Tensor, guide: Tensor, ratio: float) -> Fused:
-        """The network on a tile of any size: a small one is repeated outwards and cut again."""
+        """What the network adds to a tile of any size: a small one is repeated outwards and cut."""
         height, width = components.shape[1:]
         least = self.network.tiling.least
         down, right = max(0, least - height), max(0, least - width)
         start, guide = (
-            F.pad(image[None], (0, right, 0, down), mode="replicate")
+            F.pad(image[None].clamp(-GREATEST, GREATEST), (0, right, 0, down), mode="replicate")
             for image in (components, guide)
         )
         fused = self.network(start, guide, ratio)
         return fused._replace(
-            image=fused.image[..., :height, :width],
+            image=(fused.image - start)[..., :height, :width],
             confidence=fused.confidence[..., :height, :width],
         )
 

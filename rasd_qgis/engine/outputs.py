@@ -74,6 +74,11 @@ class Outputs:
             self._stack = stack.pop_all()
         return self
 
+    def finish(self) -> None:
+        """Complete every file under its temporary name, so that in the end all appear or none."""
+        for writer in self._writers:
+            writer.finish()
+
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)
         for note in (note for writer in self._writers for note in writer.notes):

@@ -40,9 +40,10 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
                 request, pair, fusion, outputs, device, reporter.phase("fusing", 0.75, 0.95)
             )
             reporter.phase("writing", 0.95, 1.0)
+            outputs.finish()
+            if request.model_output:
+                write_model(request.model_output, request.run_id, fusion.model, fusion.card)
         rgb = natural_colour(hs.spectral, [bool(good) for good in hs.good])
-    if request.model_output:
-        write_model(request.model_output, request.run_id, fusion.model, fusion.card)
     return {
         "ROUTING_RATIO": request.routing_ratio,
         "LOW_RANK_SHARE": found.low_rank_share,

@@ -56,6 +56,7 @@ class OutputRaster:
         self.notes: list[str] = []
         self._tags = dict(tags or {})
         self._has_missing = False
+        self._names: Mapping[Path, Path] = {}
         self._prefix = f".{self.path.stem}.rasd-{run_id}.part"
         self._part = self.path.with_name(self._prefix + ".tif")
         self._folder = self.path.with_name(self._prefix)
@@ -74,12 +75,23 @@ class OutputRaster:
         try:
             self._dataset.close()
             if kind is None:
-                self._finish()
+                self.finish()
+                self._publish()
         except Exception as error:
             if kind is None:
                 raise self._failed(error) from error
         finally:
             self._remove()
+
+    def finish(self) -> None:
+        """Complete the file under its temporary name; the end of the context only renames it."""
+        if self._names:
+            return
+        try:
+            self._dataset.close()
+            self._names = self._completed()
+        except Exception as error:
+            raise self._failed(error) from error
 
     @property
     def nodata(self) -> float | None:
@@ -139,8 +151,8 @@ class OutputRaster:
             self._dataset.scales, self._dataset.offsets = scales, offsets
         self._dataset.update_tags(**self._tags)
 
-    def _finish(self) -> None:
-        """The nodata found to be needed, overviews, the final format, the final name."""
+    def _completed(self) -> Mapping[Path, Path]:
+        """Add the nodata found to be needed and overviews, convert; the parts' final names."""
         with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS", BIGTIFF_OVERVIEW="IF_SAFER"):
             with rasterio.open(self._part, "r+") as dataset:
                 if self.nodata is not None and not self.encoding.fill_is_given:
@@ -151,18 +163,17 @@ class OutputRaster:
                     dataset.build_overviews(factors, Resampling.average)
             if self.driver == "GTiff":
                 _read_back(self._part)
-                self._publish({self._part: self.path})
-            else:
-                self._folder.mkdir()
-                target = self._folder / self.path.name
-                made = convert(self._part, target, self.driver, self.spectral)
-                self._publish({part: self.path.with_name(part.name) for part in made})
+                return {self._part: self.path}
+            self._folder.mkdir()
+            target = self._folder / self.path.name
+            made = convert(self._part, target, self.driver, self.spectral)
+            return {part: self.path.with_name(part.name) for part in made}
 
-    def _publish(self, names: Mapping[Path, Path]) -> None:
+    def _publish(self) -> None:
         """Give all parts their final names, the raster itself last."""
         for suffix in _STALE:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        for part, final in sorted(names.items(), key=lambda item: item[1] == self.path):
+        for part, final in sorted(self._names.items(), key=lambda item: item[1] == self.path):
             os.replace(part, final)
 
     def _remove(self) -> None:

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import rasterio
+import torch
 from affine import Affine
 
 UTM33 = "EPSG:32633"
@@ -18,6 +19,12 @@ def pytest_configure(config):
     operator = "Use `@` matmul:PendingDeprecationWarning"
     for known in (operator, "Dataset has no geotransform", "The given matrix is equal"):
         config.addinivalue_line("filterwarnings", f"ignore:{known}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Torch on one thread: on a busy machine its threads wait for each other, ten times as long."""
+    torch.set_num_threads(1)
 
 
 class Remembering:

@@ -1,8 +1,7 @@
 """A ground known at every point, rasters of it, and runs of the engine in this process.
 
 The ground is a sum of plane waves, which a Gaussian PSF damps by a known factor. So both rasters of
-a pair, and what their fusion ought to be, are had without resampling anything, wherever their pixels
-lie.
+a pair, and what their fusion ought to be, are had without resampling, wherever their pixels lie.
 """
 
 from __future__ import annotations
@@ -13,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+import torch
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
 from rasd_fusion.rasd_qgis.contract.events import Progress, Warn, decode
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
+from rasd_fusion.rasd_qgis.engine.card import read_model, write_model
 from rasd_fusion.rasd_qgis.engine.observe import DEFAULT_SIGMA
 from rasd_fusion.rasd_qgis.engine.pipeline import fuse
 from rasd_fusion.rasd_qgis.engine.report import Reporter
@@ -83,6 +84,15 @@ def shift_of(image: np.ndarray, ground: Ground, x, y) -> np.ndarray:
     return np.array(found)
 
 
+def awaken(path: str, seed: int = 0, spread: float = 0.02) -> str:
+    """Give the network of a model file a say, as long training would; returns its path."""
+    model, card = read_model(path)
+    generator = torch.Generator().manual_seed(seed)
+    model.network.reconstruct.weight.normal_(0.0, spread, generator=generator)
+    write_model(path, "0123abcd", model, card)
+    return path
+
+
 def write(path, values, transform=FINE, crs=UTM33, describe=None, **options) -> str:
     """Write values (bands, h, w) as a GeoTIFF; describe: called with it before the pixels."""
     count, height, width = values.shape
@@ -115,10 +125,10 @@ class Scene:
         return write(self.folder / "ms.tif", values, **options)
 
 
-def make_scene(folder, side=48, ratio=4.0, offset=(0.0, 0.0), seed=0) -> Scene:
+def make_scene(folder, side=48, ratio=4.0, offset=(0.0, 0.0), seed=0, noise=1.0) -> Scene:
     """A pair; the guide side × side pixels of FINE, the coarse image just covering it.
 
-    offset: (columns, rows) of FINE at which the coarse image starts.
+    offset: (columns, rows) of FINE at which the coarse image starts. noise: its deviation in DN.
     """
     ground = Ground(ratio, seed)
     transform = FINE * Affine.translation(*offset) * Affine.scale(ratio)
@@ -126,7 +136,9 @@ def make_scene(folder, side=48, ratio=4.0, offset=(0.0, 0.0), seed=0) -> Scene:
     sigma = DEFAULT_SIGMA * ratio
     hs = ground.at(*centres(transform, height, width), sigma)
     ms = ground.at(*centres(FINE, side, side))[:GUIDE_BANDS]
-    return Scene(ground, hs, ms, transform, Path(folder))
+    random = np.random.default_rng(seed)
+    noisy = (image + random.normal(0.0, noise, image.shape) for image in (hs, ms))
+    return Scene(ground, *noisy, transform, Path(folder))
 
 
 @dataclass
@@ -157,12 +169,13 @@ def run(folder, hs, ms, **settings) -> Run:
     values = fuse(request, Reporter(said))
     events = [decode(line) for line in said.getvalue().splitlines()]
     with rasterio.open(request.output) as dataset:
-        bands, masks, profile = dataset.read(), dataset.read_masks() > 0, dataset.profile
+        bands, masks, profile = dataset.read(), dataset.read_masks() > 0, dict(dataset.profile)
+        profile.update(scales=dataset.scales, offsets=dataset.offsets)
     return Run(
         values,
         bands.astype("float64"),
         masks,
-        dict(profile),
+        profile,
         [event.text for event in events if isinstance(event, Warn)],
         [event.phase for event in events if isinstance(event, Progress)],
     )
