@@ -14,20 +14,19 @@ from torch import Tensor
 from .observe import Observation
 
 
-def regression(guide: Tensor, bands: Tensor) -> Tensor:
-    """Least-squares gains (b, B) of bands (B, n) on guide samples (b, n), a constant beside them."""
+def regression(guide: Tensor, bands: Tensor, ridge: float) -> Tensor:
+    """Ridge-regression gains (b, B) of bands (B, n) on guide samples (b, n), a constant beside them.
+
+    ridge: in variances of a guide band; it shrinks gains that the samples do not bear out.
+    """
     guide, bands = guide.double(), bands.double()
     guide = guide - guide.mean(1, keepdim=True)
     spread = guide.std(1, correction=0, keepdim=True).clamp_min(1e-12)
     unit = guide / spread
     gram = unit @ unit.T / unit.shape[1]
-    gram.diagonal().add_(RIDGE)
+    gram.diagonal().add_(ridge)
     cross = unit @ (bands - bands.mean(1, keepdim=True)).T / unit.shape[1]
     return (torch.linalg.solve(gram, cross) / spread).float()
-
-
-# Of a unit variance: keeps two guide bands that are copies of each other from sharing a gain badly.
-RIDGE = 1e-6
 
 
 def detail(guide: Tensor, observation: Observation) -> Tensor:

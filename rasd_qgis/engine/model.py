@@ -94,7 +94,7 @@ def _from_scene(
     sigma = DEFAULT_SIGMA if request.psf_sigma is None else request.psf_sigma
     surveying = reporter.phase("surveying", 0.05, 0.1)
     blocks, good = survey(pair, sigma), torch.from_numpy(pair.hs.good)
-    injection = gains(blocks, good)
+    injection = gains(blocks, pair.rows, pair.cols, sigma, good)
     scene = [reduce(block, pair.rows, pair.cols, sigma, injection) for block in blocks]
     units = fit(scene, good)
     surveying.progress(1.0)
