@@ -1,9 +1,9 @@
-"""Training on the scene itself, zero-shot: the reduced pair is the lesson, the coarse image the answer.
+"""Training on the scene itself, zero-shot: the reduced pair is the lesson, the coarse one the answer.
 
-The loss is the L1 of the residual in the scene's own units. A tenth of the coarse rows is kept out of
-it; of the weights, averaged over the last steps, those come out that predicted these rows best. Crops
-are small and many, because on few pixels the network would learn places by heart. The routing ratio is
-drawn at random in every step, so that one set of weights serves all of them.
+The loss is the L1 of the residual in the scene's own units. A tenth of the coarse rows is kept out
+of it; of the weights, averaged over the last steps, those come out that predicted these rows best.
+Crops are small and many, because on few pixels the network would learn places by heart. The routing
+ratio is drawn at random in every step, so that one set of weights serves all of them.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ def train(
     """Train a network on a scene's reduced blocks. The same seed, steps and device repeat it."""
     torch.manual_seed(seed)
     least = RASDFuNet.tiling.least
-    lessons = [_lesson(part, units, least, device) for part in scene]
-    network = RASDFuNet(RASDConfig(units.components, 2 * len(units.guide_mean))).to(device)
-    network.start_from_skip()
     pixels = sum(int(part.valid.sum()) for part in scene)
     side = least if pixels < FEW_PIXELS else 2 * least
+    lessons = [_lesson(part, units, side, device) for part in scene]
+    network = RASDFuNet(RASDConfig(units.components, 2 * len(units.guide_mean))).to(device)
+    network.start_from_skip()
     with _threads(1 if side == least else torch.get_num_threads()):
         return _Course(network, lessons, side).run(budget, phase)
 
@@ -191,7 +191,7 @@ def _window(size: int, side: int) -> slice:
 
 
 def _lesson(part: Reduced, units: Units, least: int, device: torch.device) -> _Lesson:
-    """The block in the network's units, mirrored out to the least side the network takes."""
+    """The block in the network's units, its last pixels repeated until a crop fits in."""
     start, guide = units.start(part.start), units.guide(part.guide, part.detail)
     answer = units.residual_of(part.target - part.start)
     kept_out = torch.zeros_like(part.valid)
@@ -201,8 +201,8 @@ def _lesson(part: Reduced, units: Units, least: int, device: torch.device) -> _L
     weights = torch.stack((part.valid & ~kept_out, part.valid & kept_out)).float()
     down, right = (max(0, least - size) for size in part.valid.shape)
     padded = [
-        F.pad(image[None], (0, right, 0, down), mode=mode)[0].to(device)
-        for image, mode in ((start, "replicate"), (guide, "replicate"), (answer, "replicate"))
+        F.pad(image[None], (0, right, 0, down), mode="replicate")[0].to(device)
+        for image in (start, guide, answer)
     ]
     weights = F.pad(weights, (0, right, 0, down)).to(device)
     return _Lesson(*padded, *weights)
