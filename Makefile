@@ -29,7 +29,7 @@ QGIS_ROOMS := $(wildcard tests/house tests/tools tests/contract tests/engine_lin
 .PHONY: help
 help:  ## List these targets
 	@echo "RASD Fusion: targets"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMPS)/engine $(STAMPS)/venv-test $(STAMPS)/venv-engine-test  ## Install what demo and test need (once)
@@ -52,6 +52,18 @@ test-engine: $(STAMPS)/venv-engine-test  ## Run the tests of contract, models, e
 .PHONY: test-qgis
 test-qgis: $(STAMPS)/venv-test $(STAMPS)/engine  ## Run the tests inside QGIS
 	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/pytest $(QGIS_ROOMS) $(PYTEST)
+
+.PHONY: bench-peers
+bench-peers: $(STAMPS)/venv-engine-test  ## Figures against the classical methods; goes on where it was (a night)
+	$(VENV_ENGINE_TEST)/bin/python benchmarks peers $(BUILD)/bench-peers $(BENCH)
+
+.PHONY: bench-complexity
+bench-complexity: $(STAMPS)/venv-engine-test  ## Parameters, FLOPs, time and memory by r and N (minutes)
+	$(VENV_ENGINE_TEST)/bin/python benchmarks complexity $(BENCH)
+
+.PHONY: bench-ablation
+bench-ablation: $(STAMPS)/venv-engine-test  ## The network without its parts; goes on where it was (a night)
+	$(VENV_ENGINE_TEST)/bin/python benchmarks ablation $(BUILD)/bench-ablation $(BENCH)
 
 .PHONY: check
 check: $(STAMPS)/venv-check  ## Lint, check types, scan for what the plugin repository blocks

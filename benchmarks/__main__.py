@@ -1,4 +1,4 @@
-"""The benchmarks' command line: `python benchmarks demo FOLDER`, from any folder.
+"""The benchmarks' command line: `python benchmarks COMMAND ...`, from any folder.
 
 The repository root is loaded by its path as the package `rasd_fusion`, as QGIS and the engine do,
 so that the benchmarks use the product's own code and its root never stands on `sys.path`.
@@ -23,10 +23,17 @@ def load_plugin_package() -> None:
     spec.loader.exec_module(package)
 
 
+# Command -> the module of this folder whose `main` it is.
+COMMANDS = {
+    "demo": "demo",
+    "peers": "bench_peers",
+    "complexity": "bench_complexity",
+    "ablation": "bench_ablation",
+}
+
 if __name__ == "__main__":
     load_plugin_package()
-    program = importlib.import_module("rasd_fusion.benchmarks.demo")
-    commands = {"demo": program.main}
-    if len(sys.argv) < 2 or sys.argv[1] not in commands:
-        sys.exit(f"usage: python benchmarks {{{','.join(commands)}}} ...")
-    sys.exit(commands[sys.argv[1]](sys.argv[2:]))
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(f"usage: python benchmarks {{{','.join(COMMANDS)}}} ...")
+    program = importlib.import_module(f"rasd_fusion.benchmarks.{COMMANDS[sys.argv[1]]}")
+    sys.exit(program.main(sys.argv[2:]))
