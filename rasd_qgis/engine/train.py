@@ -13,6 +13,7 @@ import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -105,12 +106,16 @@ class _Course:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.average.state_dict())
         self.best_step, self.best_loss = 0, 1.0
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
-        )
         self.means, self.values = list(self.average.parameters()), list(network.parameters())
         areas = torch.tensor([float(lesson.weight.sum()) for lesson in lessons])
         self.areas = areas.clamp_min(1e-3)
+
+    @cached_property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Made at the first step: making one loads torch's compiler, which takes a second."""
+        return torch.optim.AdamW(
+            self.network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
+        )
 
     def run(self, budget: Budget, phase: Phase) -> Trained:
         began, step = time.monotonic(), 0
