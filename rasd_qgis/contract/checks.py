@@ -10,6 +10,9 @@ from .errors import RequestError
 
 Ranges = tuple[tuple[tuple[float, float], ...], ...]
 
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+LEAST_TILE, GREATEST_TILE = 32, 65536
+
 
 def run_id(value: Any) -> None:
     """8 to 64 hexadecimal digits."""
@@ -95,3 +98,22 @@ def provenance(value: Any) -> dict[str, str]:
     ):
         raise RequestError(f"Provenance must be names and texts, not {value!r}.")
     return dict(value)
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """Texts, as a tuple."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        raise RequestError(f"Bands must be names, not {value!r}.")
+    return tuple(value)
+
+
+def kernel(size: Any, ratio: float) -> None:
+    """Fine pixels a side of a PSF's kernel, of the parity of a whole ratio."""
+    whole("kernel size", size, 1, 4096)
+    if float(ratio).is_integer() and (size - int(ratio)) % 2:
+        kind = "odd" if int(ratio) % 2 else "even"
+        raise RequestError(
+            f"A kernel of {size} pixels does not suit the ratio {ratio:g}: it would shift the "
+            "coarse grid by half a fine pixel.",
+            f"An {kind} ratio wants an {kind} kernel.",
+        )

@@ -13,14 +13,15 @@ from typing import Any, ClassVar, Union
 
 from . import checks
 from .assess_request import AssessRequest
+from .checks import DEVICES, GREATEST_TILE, LEAST_TILE
+from .confidence_request import ConfidenceRequest
 from .errors import RequestError
 from .simulate_request import SimulateRequest
 from .source import RasterSource
+from .train_request import TrainRequest
 
 PROTOCOL = 1
 MODELS = ("scene", "file")
-DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
-LEAST_TILE, GREATEST_TILE = 32, 65536
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,17 @@ class ProbeRequest:
 
 
 # Each names its task, which of its fields are sources, and which are paths of outputs.
-Request = Union[FuseRequest, SimulateRequest, AssessRequest, ProbeRequest]
-_KINDS: tuple[type, ...] = (FuseRequest, SimulateRequest, AssessRequest, ProbeRequest)
+Request = Union[
+    FuseRequest, SimulateRequest, AssessRequest, TrainRequest, ConfidenceRequest, ProbeRequest
+]
+_KINDS: tuple[type, ...] = (
+    FuseRequest,
+    SimulateRequest,
+    AssessRequest,
+    TrainRequest,
+    ConfidenceRequest,
+    ProbeRequest,
+)
 _TASKS: dict[str, Any] = {kind.task: kind for kind in _KINDS}  # type: ignore[attr-defined]
 
 
@@ -132,6 +142,9 @@ def from_json(text: str | bytes) -> Request:
     for name in kind.sources:
         if body.get(name) is not None:
             body[name] = _build(RasterSource, body[name])
+    for name in getattr(kind, "source_lists", ()):
+        if isinstance(body.get(name), list):
+            body[name] = tuple(_build(RasterSource, one) for one in body[name])
     return _build(kind, body)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from . import checks
 from .errors import RequestError
@@ -89,16 +89,8 @@ class SimulateRequest:
             checks.number("PSF sigma in coarse pixels", self.psf_sigma, 0.0, GREATEST_SIGMA)
         if self.mtf is not None:
             checks.number("MTF at Nyquist", self.mtf, LEAST_MTF, GREATEST_MTF)
-        if self.kernel_size is None:
-            return
-        checks.whole("kernel size", self.kernel_size, 1, 4096)
-        if float(self.ratio).is_integer() and (self.kernel_size - int(self.ratio)) % 2:
-            kind = "odd" if int(self.ratio) % 2 else "even"
-            raise RequestError(
-                f"A kernel of {self.kernel_size} pixels does not suit the ratio {self.ratio:g}: it "
-                "would shift the coarse grid by half a fine pixel.",
-                f"An {kind} ratio wants an {kind} kernel.",
-            )
+        if self.kernel_size is not None:
+            checks.kernel(self.kernel_size, self.ratio)
 
     def _check_response(self) -> None:
         """Raise RequestError where no response function is named."""
@@ -111,10 +103,4 @@ class SimulateRequest:
                 "Choose a CSV file: wavelengths in the first column, then a column a band.",
             )
         checks.whole("number of random bands", self.random_bands, 1, 64)
-        object.__setattr__(self, "bands", _names(self.bands))
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
-        raise RequestError(f"Bands must be names, not {value!r}.")
-    return tuple(value)
+        object.__setattr__(self, "bands", checks.names(self.bands))
