@@ -8,7 +8,6 @@ untouched, at whatever ratio and phase they lie; only a turned grid or another C
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +21,7 @@ from .grid import (
     Axis,
     Grid,
     Parallel,
+    boxes,
     clip_polygon,
     map_pixels,
     parallel,
@@ -34,6 +34,8 @@ from .read import Raster
 MARGIN = 4
 # A coarse image up to this many bytes is read once and kept; a larger one is read by window.
 KEPT_BYTES = 256 * 2**20
+# Side of the windows in which a valid pixel is looked for.
+_LOOK = 256
 
 Image = tuple[np.ndarray, np.ndarray]
 Extent = tuple[float, float, float, float]
@@ -212,18 +214,11 @@ def _refuse_empty(aligned: Alignment) -> None:
         (aligned.hs.name, aligned.coarse_shape, aligned.read_coarse),
         (aligned.ms.name, aligned.fine.shape, aligned.read_fine),
     ):
-        if not any(read(*tile)[1].any() for tile in _tiles(*shape)):
+        if not any(read(*tile)[1].any() for tile in boxes(shape, _LOOK)):
             raise InputError(
                 f"All pixels of {name} on the shared ground are nodata.",
                 "Check the layer's nodata settings, its mask, and the extent.",
             )
-
-
-def _tiles(height: int, width: int, side: int = 256) -> Iterator[tuple[int, int, int, int]]:
-    """Windows (row0, row1, col0, col1) that together are the image."""
-    for row in range(0, height, side):
-        for col in range(0, width, side):
-            yield row, min(row + side, height), col, min(col + side, width)
 
 
 def _require_inside(window: tuple[int, int, int, int], shape: tuple[int, int]) -> None:

@@ -8,6 +8,7 @@ coordinates*: pixel j spans [j, j + 1], its centre is j + 0.5.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,6 +97,13 @@ class Grid:
         cols = np.concatenate([side, one, 1 - side, zero, [0.0]]) * self.width
         rows = np.concatenate([zero, side, one, 1 - side, [0.0]]) * self.height
         return np.stack([cols, rows], axis=1)
+
+
+def boxes(shape: tuple[int, int], side: int) -> Iterator[tuple[int, int, int, int]]:
+    """Windows (row0, row1, col0, col1), smaller at the ends, that together are an image."""
+    for row in range(0, shape[0], side):
+        for col in range(0, shape[1], side):
+            yield row, min(row + side, shape[0]), col, min(col + side, shape[1])
 
 
 def map_pixels(points: np.ndarray, source: Grid, target: Grid) -> np.ndarray:

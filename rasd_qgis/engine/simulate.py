@@ -21,7 +21,7 @@ from ..contract.request import SimulateRequest
 from .encode import Encoding
 from .fill import filled
 from .formats import check_writable
-from .grid import Axis, Grid
+from .grid import Axis, Grid, boxes
 from .noise import Noise, Piece
 from .observe import point_spread, seen
 from .psf import Blur, blur_of
@@ -119,8 +119,8 @@ def phase_offset(phase: str, ratio: float) -> float:
 def coarse_pieces(reference: Raster, layout: Layout, blur: Blur) -> Iterator[Piece]:
     """The hyperspectral image, blurred and decimated, in pieces that cover it."""
     side = max(1, int(BLOCK / layout.rows.ratio))
-    for window in windows(layout.coarse.shape, side):
-        rows, cols = _span(window.row_off, window.height), _span(window.col_off, window.width)
+    for box in boxes(layout.coarse.shape, side):
+        rows, cols = box[:2], box[2:]
         spans = [
             seen(axis, span, size, blur.sigma, blur.reach)
             for axis, span, size in zip((layout.rows, layout.cols), (rows, cols), layout.fine.shape)
@@ -140,16 +140,15 @@ def coarse_pieces(reference: Raster, layout: Layout, blur: Blur) -> Iterator[Pie
         image = down @ filled(torch.from_numpy(values), whole) @ across.T
         share = down @ whole.float() @ across.T
         image[torch.from_numpy(reference.dead)] = torch.nan
-        yield Piece(window, image.numpy(), (share > LEAST_SEEN).numpy())
+        yield Piece(_window(*box), image.numpy(), (share > LEAST_SEEN).numpy())
 
 
 def guide_pieces(reference: Raster, layout: Layout, response: Response) -> Iterator[Piece]:
     """The multispectral image in pieces that cover it."""
     weights = response.weights.astype(np.float32)
-    for window in windows(layout.fine.shape, BLOCK):
-        rows, cols = _span(window.row_off, window.height), _span(window.col_off, window.width)
-        values, valid = _read(reference, layout, rows, cols)
-        yield Piece(window, np.tensordot(weights, values, 1), valid)
+    for box in boxes(layout.fine.shape, BLOCK):
+        values, valid = _read(reference, layout, box[:2], box[2:])
+        yield Piece(_window(*box), np.tensordot(weights, values, 1), valid)
 
 
 def guide_encoding(reference: Raster, bands: int) -> Encoding:
@@ -163,13 +162,6 @@ def guide_encoding(reference: Raster, bands: int) -> Encoding:
         )
     scales, offsets = stored.scales[:1] * bands, stored.offsets[:1] * bands
     return Encoding(stored.dtype, stored.nodata, scales, offsets)
-
-
-def windows(shape: tuple[int, int], side: int) -> Iterator[Window]:
-    """Square windows, smaller at the ends, that together are an image."""
-    for row in range(0, shape[0], side):
-        for col in range(0, shape[1], side):
-            yield Window(col, row, min(side, shape[1] - col), min(side, shape[0] - row))
 
 
 def _write(
@@ -188,12 +180,11 @@ def _read(
     reference: Raster, layout: Layout, rows: tuple[int, int], cols: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     row, col = layout.start
-    window = Window(col + cols[0], row + rows[0], cols[1] - cols[0], rows[1] - rows[0])
-    return reference.read(window)
+    return reference.read(_window(row + rows[0], row + rows[1], col + cols[0], col + cols[1]))
 
 
-def _span(start: float, size: float) -> tuple[int, int]:
-    return int(start), int(start + size)
+def _window(row0: int, row1: int, col0: int, col1: int) -> Window:
+    return Window(col0, row0, col1 - col0, row1 - row0)
 
 
 def _refuse_bands(reference: Raster, response: Response) -> None:
