@@ -3,7 +3,7 @@
 Every hyperspectral band gets its own sharp guide, a regression on the multispectral bands fitted at
 the coarse scale, and of it the detail that the hyperspectral sensor did not see (MTF-GLP). After
 Selva, Aiazzi, Butera, Chiarantini and Baronti, *Hyper-sharpening: a first approach on SIM-GA data*,
-2015. One back-projection then returns what the interpolation lost of the observed image.
+2015. Back-projections then return what the interpolation lost of the observed image.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from .observe import Observation
+
+# More change little: 0.02 dB on the demo.
+BACK_PROJECTIONS = 2
 
 
 def regression(guide: Tensor, bands: Tensor, ridge: float) -> Tensor:
@@ -29,9 +32,9 @@ def regression(guide: Tensor, bands: Tensor, ridge: float) -> Tensor:
     return (torch.linalg.solve(gram, cross) / spread).float()
 
 
-def detail(guide: Tensor, observation: Observation) -> Tensor:
-    """What of a guide (b, H, W) the hyperspectral sensor did not resolve."""
-    return guide - observation.up(observation.down(guide))
+def detail(image: Tensor, look: Observation) -> Tensor:
+    """What of an image (…, H, W) the hyperspectral sensor does not resolve."""
+    return image - look.up(look.down(image))
 
 
 def hypersharpen(coarse: Tensor, fine_detail: Tensor, gains: Tensor, look: Observation) -> Tensor:
@@ -40,9 +43,6 @@ def hypersharpen(coarse: Tensor, fine_detail: Tensor, gains: Tensor, look: Obser
     gains: (b, B) of `regression`.
     """
     estimate = look.up(coarse) + torch.einsum("bB,bhw->Bhw", gains, fine_detail)
-    return back_projected(estimate, coarse, look)
-
-
-def back_projected(estimate: Tensor, coarse: Tensor, look: Observation) -> Tensor:
-    """An estimate (B, H, W) that, observed, comes nearer to the coarse image (B, h, w)."""
-    return estimate + look.up(coarse - look.down(estimate))
+    for _ in range(BACK_PROJECTIONS):
+        estimate = estimate + look.up(coarse - look.down(estimate))
+    return estimate

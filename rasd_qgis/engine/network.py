@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...models import Fused, RASDFuNet
-from .estimate import back_projected, detail, hypersharpen
+from .estimate import detail, hypersharpen
 from .normalise import Units
 from .tile import Tile
 
@@ -66,8 +66,8 @@ class SceneNetwork:
         start = hypersharpen(tile.coarse, fine_detail, self.gains, tile.look)
         components = self.units.start(start)
         fused = self._predict(components, self.units.guide(tile.guide, fine_detail), ratio)
-        bands = start + self.units.in_dn(fused.image[0])
-        bands = back_projected(bands, tile.coarse, tile.look)
+        # Only what the sensor could not see is the network's to add.
+        bands = start + detail(self.units.in_dn(fused.image[0]), tile.look)
         stages = fused.confidence[0]
         confidence = torch.cat((stages.mean(0, keepdim=True), stages))
         return FusedTile(bands, start, confidence, fused.low_rank_share)

@@ -32,7 +32,10 @@ MEMORY = 200
 # Steps between two looks at the rows kept out, and how many looks without a gain end the training.
 INTERVAL = 25
 PATIENCE = 30
-KEPT_OUT = 0.1
+# Of the rows, a tenth is kept out, more where that would be too few pixels to judge by.
+KEPT_OUT, KEPT_OUT_PIXELS = 0.1, 100
+# Weights that do not predict the rows kept out better than the closed form by so much are not kept.
+WORTH = 0.98
 # Below so many coarse pixels crops are of the least side the network takes, else of twice that.
 FEW_PIXELS = 16_000
 VALIDATION_RATIO = 0.5
@@ -91,7 +94,8 @@ def train(
     least = RASDFuNet.tiling.least
     pixels = sum(int(part.valid.sum()) for part in scene)
     side = least if pixels < FEW_PIXELS else 2 * least
-    lessons = [_lesson(part, units, side, device) for part in scene]
+    share = min(0.5, max(KEPT_OUT, KEPT_OUT_PIXELS / max(pixels, 1)))
+    lessons = [_lesson(part, units, share, side, device) for part in scene]
     network = RASDFuNet(RASDConfig(units.components, 2 * len(units.guide_mean))).to(device)
     network.start_from_skip()
     with _threads(1 if side == least else torch.get_num_threads()):
@@ -154,7 +158,7 @@ class _Course:
             fused = self.average(start, guide, VALIDATION_RATIO).image - start
             loss += float(((fused - answer).abs() * lesson.kept_out).sum())
             reference += float((answer.abs() * lesson.kept_out).sum())
-        if reference > 0 and loss / reference < self.best_loss:
+        if reference > 0 and loss / reference < min(self.best_loss, WORTH):
             self.best_step, self.best_loss = step, loss / reference
             self.best = copy.deepcopy(self.average.state_dict())
 
@@ -195,14 +199,17 @@ def _window(size: int, side: int) -> slice:
     return slice(start, start + min(side, size))
 
 
-def _lesson(part: Reduced, units: Units, least: int, device: torch.device) -> _Lesson:
+def _lesson(
+    part: Reduced, units: Units, share: float, least: int, device: torch.device
+) -> _Lesson:
     """The block in the network's units, its last pixels repeated until a crop fits in."""
     start, guide = units.start(part.start), units.guide(part.guide, part.detail)
     answer = units.residual_of(part.target - part.start)
     kept_out = torch.zeros_like(part.valid)
     height = part.valid.shape[0]
-    first = int(torch.randint(max(1, int(height * (1 - KEPT_OUT))), ()))
-    kept_out[first : first + max(1, round(height * KEPT_OUT))] = True
+    rows = max(1, round(height * share))
+    first = int(torch.randint(height - rows + 1, ()))
+    kept_out[first : first + rows] = True
     weights = torch.stack((part.valid & ~kept_out, part.valid & kept_out)).float()
     down, right = (max(0, least - size) for size in part.valid.shape)
     padded = [
