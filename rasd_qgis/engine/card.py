@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -69,8 +69,8 @@ class Card:
         ratio = pair.rows.ratio, pair.cols.ratio
         if any(abs(has / want - 1) > RATIO_TOLERANCE for has, want in zip(ratio, self.ratio)):
             raise _misfit(
-                f"The model was made for pixels {self.ratio[0]:.3g} times as large, "
-                f"but here they are {ratio[0]:.3g} times as large."
+                f"The model was made for hyperspectral pixels of {_size(self.ratio)} guide pixels, "
+                f"but here they are {_size(ratio)}."
             )
         self._refuse_wavelengths(pair)
 
@@ -199,7 +199,8 @@ def _check_card(card: Card) -> None:
         raise ValueError("a length on the card is none")
     if len(card.wavelengths) != card.hs_bands or len(card.ratio) != 2 or min(card.ratio) < 1:
         raise ValueError("the card contradicts itself")
-    if card.psf_sigma > MOST_SIGMA or not isinstance(card.steps, int):
+    whole = isinstance(card.steps, int) and isinstance(card.seed, int)
+    if card.psf_sigma > MOST_SIGMA or not whole or not isinstance(card.figures, dict):
         raise ValueError("the card's figures are out of their range")
 
 
@@ -232,6 +233,11 @@ def _check_shapes(model: SceneNetwork, card: Card, tensors: Mapping[str, Tensor]
             raise ValueError(f"{key} is {tuple(tensors[key].shape)}, not {shape}")
     if config.guide_bands != 2 * guide:
         raise ValueError("the card contradicts itself")
+
+
+def _size(ratio: Sequence[float]) -> str:
+    """A (rows, columns) ratio in words, the width first."""
+    return f"{ratio[1]:.3g} × {ratio[0]:.3g}"
 
 
 def _misfit(message: str) -> ModelFileError:

@@ -222,9 +222,7 @@ def test_same_seed_and_steps_give_the_same_pixels_and_another_seed_another_model
     assert first.values["TRAINING_STEPS"] == 3
 
 
-@pytest.mark.parametrize(
-    ("bands", "ratio", "word"), [(7, 4.0, "7"), (BANDS, 3.0, "times as large")]
-)
+@pytest.mark.parametrize(("bands", "ratio", "word"), [(7, 4.0, "7"), (BANDS, 3.0, "3 × 3")])
 def test_a_model_refuses_a_pair_it_does_not_fit(tmp_path, model, bands, ratio, word):
     scene = make_scene(tmp_path, SIDE, ratio)
     hs = scene.write_hs(scene.hs[:bands].astype("float32"))
