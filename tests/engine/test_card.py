@@ -152,7 +152,7 @@ def test_a_truncated_file_is_refused(path, stored, keep):
 )
 def test_a_card_of_another_kind_is_refused(path, stored, card):
     rewritten(path, stored, card=card)
-    with pytest.raises(ModelFileError, match="no card|damaged"):
+    with pytest.raises(ModelFileError, match=r"no card|damaged"):
         read_model(str(path))
 
 
@@ -192,7 +192,7 @@ def shape(**changes):
 )
 def test_a_card_that_contradicts_its_file_is_refused_without_taking_memory(path, stored, change):
     rewritten(path, stored, card={**asdict(make()[1]), **change})
-    with pytest.raises(ModelFileError, match="damaged|no card"):
+    with pytest.raises(ModelFileError, match=r"damaged|no card"):
         read_model(str(path))
 
 

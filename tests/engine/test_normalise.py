@@ -34,7 +34,9 @@ def test_components_span_the_bands_and_are_of_unit_spread():
     units = fit([part], all_good())
     torch.testing.assert_close(units.basis.T @ units.basis, torch.eye(units.components))
     components = units.start(part.target)
-    torch.testing.assert_close(components.std((1, 2)), torch.ones(len(components)), rtol=0.02, atol=0)
+    torch.testing.assert_close(
+        components.std((1, 2)), torch.ones(len(components)), rtol=0.02, atol=0
+    )
     assert components.mean((1, 2)).abs().max() < 0.02
     guide = units.guide(part.guide, part.detail)
     assert guide.shape == (2 * GUIDE, 24, 24)

@@ -120,7 +120,7 @@ def test_a_tile_holds_its_part_of_both_images(pair):
 
 
 def test_a_tile_marks_what_either_image_lacks(pair):
-    pair, scene = pair
+    pair, _ = pair
     whole = torch.zeros(pair.fine.shape, dtype=torch.bool)
     for place, tile in tiles(pair):
         rows, cols = place.rows, place.cols
