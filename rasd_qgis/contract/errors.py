@@ -110,6 +110,9 @@ _BY_KIND = {
     )
 }
 
+# Kinds that are the analyst's to mend: the engine that reported one is as good as before.
+FORGIVEN = (InputError.kind, ModelFileError.kind, OutputError.kind)
+
 
 def from_kind(kind: str, message: str, advice: str = "") -> RasdError:
     """Rebuild an error that crossed the process border; an unknown kind gives a RasdError."""

@@ -1,61 +1,61 @@
-"""The engine's entry: one request on standard input, events on standard output.
+"""The engine's entry: requests on standard input, events on standard output.
 
-Standard input stays open for as long as somebody wants the result: at its end the engine removes
-what it has half-written and goes, wherever it is. The folder two above this one is loaded as the
-package `rasd_fusion`, whatever it is called on disk.
+    python -I -X utf8 rasd_qgis/engine/__main__.py [--stay SECONDS] [--most-mib MIB]
+
+Without options it serves one request and goes. With them it stays for the next one, for so many
+seconds and as long as it keeps no more memory than that. Standard input stays open for as long as
+somebody wants the result: at its end the engine removes what it has half-written and goes, wherever
+it is. The folder two above this one is loaded as the package `rasd_fusion`, whatever it is called
+on disk.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import os
 import sys
-import threading
-import traceback
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "rasd_fusion"
-LOST_READER = 3
 # By task: the module of the engine whose function of that name does it.
 MODULES = {"fuse": "pipeline", "simulate": "simulate", "assess": "assess"}
 
 
 def main() -> int:
-    """Serve one request; 0 where its result was sent."""
+    """Serve requests, one after another; 0 where the last one's result was sent, else 1."""
+    options = _options()
     _load_package()
-    contract = importlib.import_module(f"{PACKAGE}.rasd_qgis.contract.events")
-    requests = importlib.import_module(f"{PACKAGE}.rasd_qgis.contract.request")
-    errors = importlib.import_module(f"{PACKAGE}.rasd_qgis.contract.errors")
-    report = importlib.import_module(f"{PACKAGE}.rasd_qgis.engine.report")
+    report, lifeline, serve = map(_engine, ("report", "lifeline", "serve"))
     reporter = report.Reporter(_events_only_stdout())
-    try:
-        request = requests.from_json(sys.stdin.buffer.readline())
-        threading.Thread(target=_watch, args=(request,), daemon=True).start()
-        reporter.phase("starting", 0.0, 0.0)
-        values = _answer(request, reporter)
-    except errors.RasdError as error:
-        # Its sentence says it all; where a library failed, that one's words are for the log.
-        cause = repr(error.__cause__) if error.__cause__ else ""
-        reporter.send(contract.Failure(error.kind, error.message, error.advice, cause))
-        return 1
-    except Exception as error:  # whatever it is, the analyst gets a sentence
-        reporter.send(_unforeseen(contract, error))
-        return 1
-    reporter.send(contract.Result(values))
-    return 0
+    line = lifeline.LifeLine(sys.stdin.buffer)
+    return serve.serve(_answer, line, reporter, serve.Stay(options.stay, options.most_mib))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="engine")
+    parser.add_argument("--stay", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--most-mib", type=float, default=0.0, metavar="MIB")
+    return parser.parse_args()
 
 
 def _answer(request: Any, reporter: Any) -> dict[str, Any]:
     """The values of the result; torch is imported only now, after the first event."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    engine = f"{PACKAGE}.rasd_qgis.engine"
     if request.task == "probe":
-        return importlib.import_module(f"{engine}.device").probe()
-    module = importlib.import_module(f"{engine}.{MODULES[request.task]}")
+        return _engine("device").probe()
+    module = _engine(MODULES[request.task])
+    if request.task == "fuse":
+        _engine("ahead").load_ahead()
     return getattr(module, request.task)(request, reporter)
+
+
+def _engine(module: str) -> Any:
+    """A module of this room."""
+    return importlib.import_module(f"{PACKAGE}.rasd_qgis.engine.{module}")
 
 
 def _load_package() -> None:
@@ -75,34 +75,8 @@ def _events_only_stdout() -> Any:
     return events
 
 
-def _watch(request: Any) -> None:
-    """Wait for the end of standard input, then remove half-written files and go at once."""
-    while os.read(0, 4096):
-        pass
-    importlib.import_module(f"{PACKAGE}.rasd_qgis.contract.leftovers").remove_leftovers(request)
-    os._exit(LOST_READER)
-
-
-def _trace() -> str:
-    return traceback.format_exc(limit=20)
-
-
-def _unforeseen(contract: Any, error: Exception) -> Any:
-    """The failure to report for an error nobody foresaw, out of memory apart."""
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return contract.Failure(
-            "device",
-            "The engine ran out of memory.",
-            "Choose a smaller TILE_SIZE, or DEVICE cpu, or close other programs.",
-            _trace(),
-        )
-    return contract.Failure(
-        "error",
-        f"The engine met an error nobody foresaw ({type(error).__name__}: {error}).",
-        "The log has the details; please report them.",
-        _trace(),
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_status = main()
+    sys.stderr.flush()
+    # Taking torch and numba apart in good order would take a second, and nothing is left to save.
+    os._exit(exit_status)
