@@ -45,7 +45,9 @@ def start(root):
     yield begin
     for process in begun:
         process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
 
 
 @pytest.fixture
