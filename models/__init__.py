@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .config import RASDConfig
 from .network import Fused, RASDFuNet, Tiling
+from .routes import routing_maps
 
-__all__ = ["Fused", "RASDConfig", "RASDFuNet", "Tiling"]
+__all__ = ["Fused", "RASDConfig", "RASDFuNet", "Tiling", "routing_maps"]

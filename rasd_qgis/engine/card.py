@@ -12,8 +12,9 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +27,7 @@ from ..contract.errors import ModelFileError, OutputError
 from .align import Alignment
 from .network import SceneNetwork
 from .normalise import Units
+from .start import SCENE, STARTS, guide_channels
 
 FORMAT = "rasd-fusion-model-1"
 # Far above any model of ours (4 MB), far below what would fill a memory.
@@ -44,7 +46,8 @@ class Card:
     """What a model was made for, and how.
 
     ratio: (rows, columns) fine pixels to a coarse one. psf_sigma: in coarse pixels. wavelengths:
-    nm, None where unknown. figures: what was measured while training.
+    nm, None where unknown. figures: what was measured while training. start: what the network
+    grows from, one of `start.STARTS`. recipe: how it was trained, where that was not on the scene.
     """
 
     shape: dict[str, int]
@@ -57,6 +60,8 @@ class Card:
     steps: int
     figures: dict[str, float]
     made_by: dict[str, str]
+    start: str = SCENE
+    recipe: dict[str, Any] = field(default_factory=dict)
 
     def refuse_other(self, pair: Alignment) -> None:
         """Raise ModelFileError where the pair is not one the model was made for."""
@@ -150,7 +155,7 @@ def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> SceneNet
         _check_values(tensors)
         network = _network(RASDConfig.from_dict(card.shape), _under(tensors, "network."))
         units = Units(**_under(tensors, "units."))
-        model = SceneNetwork(network, units, tensors["gains"], tensors["response"])
+        model = SceneNetwork(network, units, tensors["gains"], tensors["response"], card.start)
         _check_shapes(model, card, tensors)
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelFileError(
@@ -200,6 +205,8 @@ def _check_card(card: Card) -> None:
     if len(card.wavelengths) != card.hs_bands or len(card.ratio) != 2 or min(card.ratio) < 1:
         raise ValueError("the card contradicts itself")
     whole = isinstance(card.steps, int) and isinstance(card.seed, int)
+    if card.start not in STARTS or not isinstance(card.recipe, dict):
+        raise ValueError("the card names no start, or no recipe")
     if card.psf_sigma > MOST_SIGMA or not whole or not isinstance(card.figures, dict):
         raise ValueError("the card's figures are out of their range")
 
@@ -231,7 +238,7 @@ def _check_shapes(model: SceneNetwork, card: Card, tensors: Mapping[str, Tensor]
     for key, shape in wanted.items():
         if tuple(tensors[key].shape) != shape:
             raise ValueError(f"{key} is {tuple(tensors[key].shape)}, not {shape}")
-    if config.guide_bands != 2 * guide:
+    if config.guide_bands != guide_channels(card.start, guide):
         raise ValueError("the card contradicts itself")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from .normalise import Units, fit
 from .observe import DEFAULT_SIGMA
 from .reduce import Block, gains, reduce, survey
 from .report import Reporter
+from .start import PAIR
 from .train import Budget, Trained, train
 
 # Fewer valid coarse pixels than this cannot teach a network anything.
@@ -45,20 +46,33 @@ def obtain(
 ) -> Fusion:
     """The model that a request names, for this pair; RasdError where there is none."""
     if request.model == "file":
-        return _from_file(request, pair, device, reporter)
+        return from_file(request.model_file or "", request.psf_sigma, pair, device, reporter)
     return _from_scene(request, pair, device, reporter)
 
 
-def _from_file(
-    request: FuseRequest, pair: Alignment, device: torch.device, reporter: Reporter
+def from_file(
+    path: str,
+    psf_sigma: float | None,
+    pair: Alignment,
+    device: torch.device,
+    reporter: Reporter,
 ) -> Fusion:
-    path = request.model_file or ""
+    """The model of a file, for this pair. psf_sigma: in coarse pixels, None for the model's."""
     model, card = read_model(path)
     card.refuse_other(pair)
     _refuse_scale(model.units, pair)
     reporter.log(f"Model {Path(path).name}, trained for {card.steps} steps.")
-    sigma = card.psf_sigma if request.psf_sigma is None else request.psf_sigma
+    sigma = card.psf_sigma if psf_sigma is None else psf_sigma
+    if card.start == PAIR:
+        model = _fitted(model, pair, sigma)
     return Fusion(model.to(device), card, sigma, 0.0)
+
+
+def _fitted(model: SceneNetwork, pair: Alignment, sigma: float) -> SceneNetwork:
+    """The model with the gains of this pair, which it was trained to grow from."""
+    blocks = survey(pair, sigma)
+    injection = gains(blocks, pair.rows, pair.cols, sigma, torch.from_numpy(pair.hs.good))
+    return replace(model, gains=injection, response=response(blocks, model.units))
 
 
 def _refuse_scale(units: Units, pair: Alignment) -> None:
@@ -101,11 +115,11 @@ def _from_scene(
     phase = reporter.phase("training", 0.1, 0.75)
     trained = train(scene, units, _budget(request, blocks, reporter), request.seed, device, phase)
     _tell(trained, reporter)
-    model = SceneNetwork(trained.network, units, injection, _response(blocks, units))
+    model = SceneNetwork(trained.network, units, injection, response(blocks, units))
     return Fusion(model.to(device), _card(request, pair, trained, sigma), sigma, trained.seconds)
 
 
-def _response(blocks: list[Block], units: Units) -> Tensor:
+def response(blocks: list[Block], units: Units) -> Tensor:
     """How the guide's sensor sees the components: (1 + K, b) by least squares, a constant first."""
     bands = torch.cat([units.start(block.bands)[:, block.valid] for block in blocks], 1).double()
     guide = torch.cat([block.guide[:, block.valid] for block in blocks], 1).double()

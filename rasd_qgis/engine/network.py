@@ -7,16 +7,16 @@ to a tile it gives the fused bands and the discriminators' confidence.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...models import Fused, RASDFuNet
-from .estimate import detail, hypersharpen
+from ...models import Fused, RASDFuNet, routing_maps
 from .normalise import Units
+from .start import SCENE, Begun, added, begin
 from .tile import Tile
 
 # Spreads from the mean beyond which the network is told no more: stage by stage it multiplies its
@@ -36,23 +36,40 @@ class FusedTile(NamedTuple):
     low_rank_share: float
 
 
+class RoutedTile(NamedTuple):
+    """confidence: (1 + 2·stages, H, W) in 0…1, the mean first.
+
+    routed: (2·stages, H, W) bool, True where a point took the low-rank branch; stage by stage the
+    full scale, then the eighth.
+    """
+
+    confidence: Tensor
+    routed: Tensor
+
+
 @dataclass(frozen=True)
 class SceneNetwork:
     """The network with what it knows of its scene.
 
     gains: (b, B), of the bands on the guide. response: (1 + K, b), how the guide's sensor sees the
-    components, a constant first.
+    components, a constant first. start: what the network grows from, one of `start.STARTS`.
     """
 
     network: RASDFuNet
     units: Units
     gains: Tensor
     response: Tensor
+    start: str = SCENE
 
     def to(self, device: torch.device) -> SceneNetwork:
         """The same on that device."""
-        tensors = self.gains.to(device), self.response.to(device)
-        return SceneNetwork(self.network.to(device), self.units.to(device), *tensors)
+        return replace(
+            self,
+            network=self.network.to(device),
+            units=self.units.to(device),
+            gains=self.gains.to(device),
+            response=self.response.to(device),
+        )
 
     def seen(self, bands: Tensor) -> Tensor:
         """Bands (B, H, W) as the guide's sensor would see them: (b, H, W), in its DN."""
@@ -62,15 +79,32 @@ class SceneNetwork:
 
     def fuse(self, tile: Tile, ratio: float) -> FusedTile:
         """Fuse a tile at a routing ratio of 0…1."""
-        fine_detail = detail(tile.guide, tile.look)
-        start = hypersharpen(tile.coarse, fine_detail, self.gains, tile.look)
-        components = self.units.start(start)
-        fused = self._predict(components, self.units.guide(tile.guide, fine_detail), ratio)
-        # Only what the sensor could not see is the network's to add.
-        bands = start + detail(self.units.in_dn(fused.image[0]), tile.look)
+        begun = self._begin(tile)
+        fused = self._predict(begun.components, begun.guide, ratio)
+        residual = self.units.in_dn(fused.image[0])
+        bands = added(self.start, begun.image, residual, tile.look)
         stages = fused.confidence[0]
         confidence = torch.cat((stages.mean(0, keepdim=True), stages))
-        return FusedTile(bands, start, confidence, fused.low_rank_share)
+        return FusedTile(bands, begun.image, confidence, fused.low_rank_share)
+
+    def route(self, tile: Tile, ratio: float) -> RoutedTile:
+        """The confidence of a tile at a routing ratio of 0…1, and which branch its points take."""
+        begun = self._begin(tile)
+        height, width = begun.components.shape[1:]
+        # Routing is by all points that the network sees, those it is padded with too.
+        multiple = self.network.tiling.multiple
+        padding = (0, -width % multiple, 0, -height % multiple)
+        start, guide = (
+            F.pad(image[None], padding, mode="replicate")[0]
+            for image in (begun.components, begun.guide)
+        )
+        stages = self._predict(start, guide, ratio).confidence[0]
+        routed = routing_maps(stages[None], ratio)[0]
+        confidence = torch.cat((stages.mean(0, keepdim=True), stages))
+        return RoutedTile(confidence[:, :height, :width], routed[:, :height, :width])
+
+    def _begin(self, tile: Tile) -> Begun:
+        return begin(self.start, self.units, self.gains, tile.guide, tile.coarse, tile.look)
 
     def _predict(self, components: Tensor, guide: Tensor, ratio: float) -> Fused:
         """What the network adds to a tile of any size: a small one is repeated outwards and cut."""

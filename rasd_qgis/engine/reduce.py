@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from ..contract.errors import InputError
-from .align import Alignment
 from .estimate import detail, hypersharpen, regression
 from .fill import filled
 from .grid import Axis
 from .observe import Observation, centred, seen
+from .view import PairView
 
 # What all blocks of a survey may hold together.
 SURVEY_BYTES = 256 * 2**20
@@ -61,7 +61,7 @@ class Reduced:
     valid: Tensor
 
 
-def survey(pair: Alignment, sigma: float) -> list[Block]:
+def survey(pair: PairView, sigma: float) -> list[Block]:
     """Blocks of the scene, all of it where it is small; InputError where nothing is valid."""
     height, width = pair.coarse_shape
     down, across = math.ceil(height / BLOCK), math.ceil(width / BLOCK)
@@ -149,7 +149,7 @@ def _reduced_axis(ratio: float, size: int) -> tuple[Axis, int]:
 
 
 def _block(
-    pair: Alignment, rows: tuple[int, int], cols: tuple[int, int], sigma: float
+    pair: PairView, rows: tuple[int, int], cols: tuple[int, int], sigma: float
 ) -> Block | None:
     """The block of these coarse rows and columns; None where the guide has no pixel there."""
     span = seen(pair.rows, rows, pair.fine.height, sigma)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ...models import Tiling
-from .align import Alignment
 from .fill import filled
 from .grid import Axis
 from .observe import Observation
+from .view import PairView
 
 # The least side of a tile in overlaps: shorter ones could lie three deep.
 LEAST_OVERLAPS = 3
@@ -69,7 +69,7 @@ def plan(shape: tuple[int, int], side: int, tiling: Tiling) -> list[list[Place]]
     return [[Place(row, col) for col in cols] for row in rows]
 
 
-def read_tile(pair: Alignment, place: Place, sigma: float, device: torch.device) -> Tile:
+def read_tile(pair: PairView, place: Place, sigma: float, device: torch.device) -> Tile:
     """What of the pair lies in a place."""
     span = place.rows.start, place.rows.stop, place.cols.start, place.cols.stop
     rows = pair.rows.cover(span[0], span[1], pair.coarse_shape[0])
