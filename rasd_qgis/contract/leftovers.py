@@ -10,11 +10,13 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from .request import Request
+from .request import ProbeRequest, Request
 
 
 def remove_leftovers(request: Request) -> None:
     """Remove what a run left beside its outputs; what cannot be removed stays."""
+    if isinstance(request, ProbeRequest):
+        return
     paths = (getattr(request, name) for name in request.outputs)
     for folder in {Path(path).absolute().parent for path in paths if path}:
         with contextlib.suppress(OSError):

@@ -45,8 +45,8 @@ class Placed:
                 slice(left - col - col0, right - col - col0),
             )
             window = Window(left, top, right - left, bottom - top)
-            inside, valid[part] = self.raster.read(window, self.bands)
-            values[(slice(None), *part)] = real(self.raster, inside, self.bands)
+            inside, valid[part] = self.raster.read(window, self.bands.tolist())
+            values[:, part[0], part[1]] = real(self.raster, inside, self.bands)
         return values, valid
 
 
