@@ -22,6 +22,8 @@ NEEDS = {
 }
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Torch's threads wait for each other on a machine that is busy; the scenes here need only one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 collect_ignore = [
     folder
     for library, folders in NEEDS.items()

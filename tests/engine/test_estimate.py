@@ -65,4 +65,4 @@ def test_a_smooth_scene_needs_no_detail():
     bands = torch.stack([x + x[:, None], (3 * x) * x[:, None]])
     estimate = hypersharpen(LOOK.down(bands), torch.zeros(1, 48, 48), torch.zeros(1, 2), LOOK)
     inside = (slice(None), slice(6, -6), slice(6, -6))
-    torch.testing.assert_close(estimate[inside], bands[inside], atol=0.01, rtol=0)
+    torch.testing.assert_close(estimate[inside], bands[inside], atol=0.02, rtol=0)

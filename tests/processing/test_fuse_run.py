@@ -383,3 +383,29 @@ def test_a_real_pair_of_two_sensors(fuse, shared_data, tmp_path, context, feedba
     assert fused.RasterCount == coarse.RasterCount
     assert (fused.RasterXSize, fused.RasterYSize) == (200, 200)
     assert results["CONSISTENCY_HS"] < 0.02
+
+
+def test_a_real_pair_whose_spectrometer_file_lacks_its_crs(
+    fuse, shared_data, tmp_path, context, feedback
+):
+    """A part of a NEON site: 426 bands at 1 m without a CRS, a camera at 0.1 m with one."""
+    folder = shared_data / "pair_neon_sjer052_nis_rgb"
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder.name} in ../shared/data, which a plain clone does not have")
+    guide = gdal.Open(str(folder / "SJER_052.tif"))
+    west, pixel, _, north, _, _ = guide.GetGeoTransform()
+    east, south = west + 160 * pixel, north - 120 * pixel
+    values = {
+        "INPUT_HS": str(folder / "SJER_052_hyperspectral.tif"),
+        "INPUT_MS": str(folder / "SJER_052.tif"),
+        "EXTENT": f"{west},{east},{south},{north} [EPSG:32611]",
+        "TRAINING_STEPS": 3,
+        "OUTPUT": str(tmp_path / "fused.tif"),
+    }
+    results = run(fuse, values, context, feedback)
+    assert any("has no CRS" in text for text in feedback.warnings)
+    fused = gdal.Open(values["OUTPUT"])
+    assert (fused.RasterXSize, fused.RasterYSize, fused.RasterCount) == (160, 120, 426)
+    assert fused.GetSpatialRef().IsSame(guide.GetSpatialRef())
+    assert fused.GetRasterBand(1).DataType == gdal.GDT_Int16
+    assert results["CONSISTENCY_HS"] < 0.02
