@@ -41,6 +41,7 @@ class Child:
         self._lines: queue.Queue[bytes | None] = queue.Queue(QUEUE_LINES)
         self._tail = b""
         self._writer: threading.Thread | None = None
+        self._watcher: threading.Thread | None = None
         self._abandoned = threading.Event()
         self.process = subprocess.Popen(  # nosec B603
             list(command),
@@ -96,6 +97,27 @@ class Child:
         """The end of stderr, at most TAIL_BYTES of it."""
         text = codecs.decode(self._tail, "utf-8", "replace")
         return text.strip()
+
+    def forget_tail(self) -> None:
+        """Let the tail begin again, with what comes from now on."""
+        self._tail = b""
+
+    def is_idle(self) -> bool:
+        """True while it runs, nothing is on its way to it, and all it said has been heard."""
+        busy = self._writer is not None and self._writer.is_alive()
+        listening = self._readers[0].is_alive() and self._lines.empty()
+        return listening and not busy and not self.stopped and self.process.poll() is None
+
+    def when_silent(self, act: Callable[[Child], None]) -> None:
+        """Call `act` once, from another thread, when stdout has ended; only the first call counts."""
+
+        def wait() -> None:
+            self._readers[0].join()
+            act(self)
+
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=wait, daemon=True)
+            self._watcher.start()
 
     def end(self, grace: float = 0.0) -> int | None:
         """Ask the child to end, kill its whole group after `grace` seconds; its exit status.

@@ -142,7 +142,7 @@ def require_engine() -> Path:
 
 def missing_packages(home: Path) -> list[str]:
     """Which of the packages the engine cannot do without the venv at `home` does not hold."""
-    folders = _site_folders(home)
+    folders = site_folders(home)
     return [name for name in NEEDED if not any(_holds(folder, name) for folder in folders)]
 
 
@@ -150,7 +150,8 @@ def _holds(folder: Path, name: str) -> bool:
     return any(True for _ in folder.glob(f"{name}-*.dist-info"))
 
 
-def _site_folders(home: Path) -> list[Path]:
+def site_folders(home: Path) -> list[Path]:
+    """Where the venv at `home` holds its packages, as far as that is there."""
     if sys.platform == "win32":
         return [home / "Lib" / "site-packages"]
     return sorted(home.glob("lib/python3*/site-packages"))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..contract.errors import Cancelled, EngineBrokenError
-from . import builds
+from . import builds, warm
 from .child import Child
 from .environment import (
     REQUIREMENTS,
@@ -49,6 +49,7 @@ def install(home: Path, on_progress: OnProgress, is_cancelled: IsCancelled) -> P
     if isinstance(found, Ready):
         on_progress(1.0, f"The engine is ready: {home}")
         return found.python
+    warm.stop()
     ours = _prepare(home)
     if ours:
         base = find_python(is_cancelled)
@@ -65,6 +66,7 @@ def remove(home: Path) -> None:
     """Remove an engine that was made here; EngineBrokenError where it is not ours."""
     if read_stamp(home) is None:
         raise EngineBrokenError(f"The folder {home} was not made by RASD Fusion.", "Remove it.")
+    warm.stop()
     shutil.rmtree(home)
 
 

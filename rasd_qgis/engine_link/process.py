@@ -1,18 +1,21 @@
 """The engine's process: one request in, events out, and every way it can end told apart.
 
 Standard input stays open as the life line: the engine ends by itself when it closes, so it
-outlives neither a cancelled run nor QGIS. Whatever the end was, success, cancel, failure or
-crash, the run's temporary files are gone afterwards.
+outlives neither a cancelled run nor QGIS. After a run that went well it stays for the next one
+(`warm`). Whatever the end was, success, cancel, failure or crash, the run's temporary files are
+gone afterwards.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..contract.errors import (
+    FORGIVEN,
     Cancelled,
     EngineBrokenError,
     EngineCrashedError,
@@ -21,6 +24,7 @@ from ..contract.errors import (
 from ..contract.events import Failure, GarbledEvent, Log, Progress, Result, Warn, decode
 from ..contract.leftovers import remove_leftovers
 from ..contract.request import Request, to_json
+from . import warm
 from .child import Child
 
 ENTRY = Path(__file__).resolve().parent.parent / "engine" / "__main__.py"
@@ -30,6 +34,8 @@ CANCEL_GRACE_S = 1.2  # with POLL_S and the kill this keeps a cancel within 2 s
 EXIT_GRACE_S = 10.0  # for the engine to end by itself once it has given its result
 # Importing torch from a cold disk behind a virus scanner takes a minute at worst.
 FIRST_WORD_S = 180.0
+# A warm engine answers at once, unless it was stopped or is being read back from a slow swap.
+WARM_WORD_S = 10.0
 
 _REPAIR = "Run the algorithm “Set up the engine” (rasd:setupengine), which repairs it."
 # How Windows reports that a DLL is missing or does not start.
@@ -73,13 +79,25 @@ def run_engine(
     """
     if feedback.isCanceled():
         raise Cancelled()
-    child = _start([str(python), "-I", "-X", "utf8", str(entry)])
+    identity = warm.identity(python, entry)
+    child = warm.take(identity)
+    if child is not None:
+        with contextlib.suppress(_Unanswered):
+            return _run(request, feedback, child, identity, min(first_word_s, WARM_WORD_S))
+    stay = ["--stay", f"{warm.STAY_S:g}", "--most-mib", f"{warm.MOST_MIB:g}"]
+    child = _start([str(python), "-I", "-X", "utf8", str(entry), *stay])
     try:
-        child.send_line(to_json(request))
-        return _listen(child, feedback, first_word_s)
-    finally:
-        child.end()
-        remove_leftovers(request)
+        return _run(request, feedback, child, identity, first_word_s)
+    except _Unanswered as silence:
+        raise silence.error from None
+
+
+class _Unanswered(Exception):
+    """The engine ended, or hung, before it said a word of this run; `error` is what to tell."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 def _start(command: list[str]) -> Child:
@@ -92,9 +110,38 @@ def _start(command: list[str]) -> Child:
         ) from error
 
 
-def _listen(child: Child, feedback: Feedback, first_word_s: float) -> dict[str, Any]:
-    """Follow the engine's events to their end."""
+def _run(
+    request: Request,
+    feedback: Feedback,
+    child: Child,
+    identity: warm.Identity,
+    first_word_s: float,
+) -> dict[str, Any]:
+    """Run a request in an engine that waits for one; keep the engine where that went well."""
     speaker = _Speaker(feedback)
+    last: Result | Failure | None = None
+    try:
+        child.send_line(to_json(request))
+        last = _listen(child, speaker, feedback, first_word_s)
+        if isinstance(last, Failure):
+            raise _failure(last, child, feedback)
+        return last.values
+    finally:
+        kept = _is_fit(last) and not speaker.garbled and warm.keep(identity, child)
+        if not kept:
+            child.end(EXIT_GRACE_S if last is not None else 0.0)
+        remove_leftovers(request)
+
+
+def _is_fit(last: Result | Failure | None) -> bool:
+    """Whether an engine that ended a run with this event is good for another one."""
+    return isinstance(last, Result) or (isinstance(last, Failure) and last.kind in FORGIVEN)
+
+
+def _listen(
+    child: Child, speaker: _Speaker, feedback: Feedback, first_word_s: float
+) -> Result | Failure:
+    """Follow the engine's events to the last one of the run."""
     silent_until = time.monotonic() + first_word_s
     while True:
         line = child.next_line(POLL_S)
@@ -102,17 +149,17 @@ def _listen(child: Child, feedback: Feedback, first_word_s: float) -> dict[str, 
             child.end(CANCEL_GRACE_S)
             raise Cancelled()
         if line is None:
-            raise _end_without_result(child)
-        outcome = speaker.hear(line) if line else None
-        if isinstance(outcome, Result):
-            child.end(EXIT_GRACE_S)
-            return outcome.values
-        if isinstance(outcome, Failure):
-            child.end(EXIT_GRACE_S)
-            raise _failure(outcome, child, feedback)
+            error = _end_without_result(child)
+            raise error if speaker.heard or child.stopped else _Unanswered(error)
+        last = speaker.hear(line) if line else None
+        if last is not None:
+            return last
         if not speaker.heard and time.monotonic() > silent_until:
-            raise EngineBrokenError(
-                f"The engine was started but said nothing for {first_word_s:g} seconds.", _REPAIR
+            raise _Unanswered(
+                EngineBrokenError(
+                    f"The engine was started but said nothing for {first_word_s:g} seconds.",
+                    _REPAIR,
+                )
             )
 
 
@@ -121,6 +168,7 @@ class _Speaker:
 
     def __init__(self, feedback: Feedback) -> None:
         self.heard = False
+        self.garbled = False
         self._feedback = feedback
         self._text = ""
 
@@ -129,6 +177,7 @@ class _Speaker:
         try:
             event = decode(line)
         except GarbledEvent:
+            self.garbled = True
             self._feedback.pushDebugInfo(line.rstrip()[:2000])
             return None
         self.heard = True

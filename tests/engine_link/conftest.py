@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
+from rasd_fusion.rasd_qgis.engine_link import warm
 from rasd_fusion.rasd_qgis.engine_link.process import run_engine
 
 PREFACE = """\
@@ -68,9 +69,14 @@ class Stub:
         return entry
 
     def run(self, body: str, **options):
-        return run_engine(self.request, self.feedback, sys.executable, self.write(body), **options)
+        return self.run_again(self.write(body), **options)
+
+    def run_again(self, entry: Path, **options):
+        """Run a stub that was written before, and so may be warm."""
+        return run_engine(self.request, self.feedback, sys.executable, entry, **options)
 
 
 @pytest.fixture
 def stub(tmp_path) -> Stub:
-    return Stub(tmp_path)
+    yield Stub(tmp_path)
+    warm.stop()

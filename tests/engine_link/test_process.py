@@ -52,7 +52,7 @@ def test_events_reach_the_feedback_and_the_result_its_caller(stub):
     assert stub.feedback.texts == ["read", "step 1"]
     assert stub.feedback.infos == ["grüße"]
     assert stub.feedback.warnings == ["beware"]
-    assert not children._living
+    assert wait_for(lambda: not children._living, 2.0)
 
 
 def test_stdin_stays_open_as_long_as_the_run(stub):
@@ -205,9 +205,13 @@ def test_a_result_counts_although_the_engine_crashes_on_its_way_out(stub):
 
 
 @posix
-def test_an_engine_that_does_not_leave_after_its_result_is_ended(stub, monkeypatch):
+def test_an_engine_that_clings_after_its_result_is_ended(stub, monkeypatch):
     monkeypatch.setattr("rasd_fusion.rasd_qgis.engine_link.process.EXIT_GRACE_S", 0.3)
-    values = stub.run('say(event="result", values={"pid": os.getpid()}); time.sleep(60)')
+    values = stub.run("""
+        print("garbage, so that nobody keeps it", flush=True)
+        say(event="result", values={"pid": os.getpid()})
+        time.sleep(60)
+    """)
     assert wait_for(lambda: not is_alive(values["pid"]), 1.0)
 
 
