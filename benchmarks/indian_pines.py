@@ -7,12 +7,12 @@ known at every pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rasd_qgis.engine.response import from_curves, sensor_curves
+from ..rasd_qgis.engine.spectral import SpectralInfo
 from .degrade import apply_response, blur_and_decimate
 
 Image = NDArray[np.float64]
@@ -73,18 +73,10 @@ def load_scene() -> tuple[Image, NDArray[np.float64]]:
 
 
 def sentinel2_response(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(10, bands): Sentinel-2A's relative response sampled at `wavelengths` (nm); rows sum to 1.
-
-    pyrsr's tables are read as files, because importing pyrsr draws in all of pandas.
-    """
-    package = find_spec("pyrsr")
-    if package is None or package.origin is None:
-        raise ModuleNotFoundError("pyrsr, which carries the response tables, is not installed")
-    tables = Path(package.origin).parent / "data" / "Sentinel-2A" / "MSI"
-    rows = []
-    for band in GUIDE_BANDS:
-        text = (tables / f"band_{band[1:]}").read_text(encoding="utf-8")
-        table = np.loadtxt(text.splitlines(), skiprows=1)
-        row = np.interp(wavelengths, table[:, 0], table[:, 1], left=0.0, right=0.0)
-        rows.append(row / row.sum())
-    return np.array(rows)
+    """(10, bands): Sentinel-2A's relative response sampled at `wavelengths` (nm); rows sum to 1."""
+    count = len(wavelengths)
+    unknown = (None,) * count
+    info = SpectralInfo(("",) * count, tuple(wavelengths.tolist()), unknown, (True,) * count)
+    curves, _ = sensor_curves("Sentinel-2A")
+    good = np.ones(count, dtype=bool)
+    return from_curves(curves, info, good, GUIDE_BANDS, insist=True).weights

@@ -1,29 +1,30 @@
-"""The figures by which a fused image is told from its reference.
+"""The figures by which a fused image is told from its reference: the engine's, on whole arrays.
 
-Images are (bands, rows, columns), float64, in the reference's units; all pixels count.
+Images are (bands, rows, columns), float64, in the reference's units; all pixels count. The peak of
+PSNR and SSIM is the reference's maximum.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
+
+from ..rasd_qgis.engine.quality import Comparison, mean
+from ..rasd_qgis.engine.structure import Structure
 
 Image = NDArray[np.float64]
 
 
 def psnr(image: Image, reference: Image) -> float:
-    """Mean over the bands of 10 log10(peak^2 / MSE) in dB; the peak is the reference's maximum."""
-    errors = np.mean((image - reference) ** 2, axis=(1, 2))
-    return float(np.mean(10.0 * np.log10(reference.max() ** 2 / errors)))
+    """Mean over the bands of 10 log10(peak^2 / MSE) in dB."""
+    peaks = [float(reference.max())] * len(reference)
+    return _told(mean(_compared(image, reference).psnr(peaks)))
 
 
 def spectral_angle(image: Image, reference: Image) -> float:
     """Mean angle between a pixel's two spectra in degrees (SAM); black pixels are left out."""
-    lengths = np.linalg.norm(image, axis=0) * np.linalg.norm(reference, axis=0)
-    seen = lengths > 0
-    cosine = np.sum(image * reference, axis=0)[seen] / lengths[seen]
-    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).mean())
+    return _told(_compared(image, reference).sam)
 
 
 def ergas(image: Image, reference: Image, ratio: float) -> float:
@@ -31,26 +32,14 @@ def ergas(image: Image, reference: Image, ratio: float) -> float:
 
     Bands of mean 0 are left out.
     """
-    means = reference.mean(axis=(1, 2))
-    errors = np.mean((image - reference) ** 2, axis=(1, 2))
-    lit = means > 0
-    return float(100.0 / ratio * np.sqrt(np.mean(errors[lit] / means[lit] ** 2)))
+    return _told(_compared(image, reference).ergas(ratio))
 
 
 def ssim(image: Image, reference: Image) -> float:
-    """Mean over the bands of SSIM (Wang et al. 2004); the range is the reference's peak."""
-    values = [
-        structural_similarity(
-            fused,
-            band,
-            data_range=reference.max(),
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        for fused, band in zip(image, reference)
-    ]
-    return float(np.mean(values))
+    """Mean over the bands of SSIM (Wang et al. 2004)."""
+    structure = Structure(torch.full((len(reference),), float(reference.max())))
+    structure.add(*_tensors(image, reference))
+    return _told(mean(structure.ssim))
 
 
 def relative_rmse(image: Image, reference: Image) -> float:
@@ -67,3 +56,19 @@ def all_figures(image: Image, reference: Image, ratio: float) -> dict[str, float
         "ERGAS": ergas(image, reference, ratio),
         "SSIM": ssim(image, reference),
     }
+
+
+def _compared(image: Image, reference: Image) -> Comparison:
+    comparison = Comparison(len(reference))
+    comparison.add(*_tensors(image, reference))
+    return comparison
+
+
+def _tensors(image: Image, reference: Image) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    images = (torch.from_numpy(np.ascontiguousarray(one)) for one in (image, reference))
+    return (*images, torch.ones(reference.shape[1:], dtype=torch.bool))
+
+
+def _told(figure: float | None) -> float:
+    """The figure; NaN where the images have none."""
+    return float("nan") if figure is None else figure

@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 560, 260
 # Room for tick labels and titles: left, top, right, bottom.
 LEFT, TOP, RIGHT, BOTTOM = 64, 26, 12, 44
 TICKS = 5
+LEGEND = 72  # width of a name beside the title
 # Distinct for colour-blind readers (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 # Neighbours farther apart than this many usual steps are not joined: bands are missing there.
@@ -33,7 +34,7 @@ def line_plot(
     xs = [places[i] for i in order]
     drawn = {name: [values[i] for i in order] for name, values in lines.items()}
     told = [value for values in drawn.values() for value in values if value is not None]
-    parts = [_text(WIDTH / 2, 15, title, "middle", "bold")]
+    parts = [_text(LEFT, 15, title, weight="bold")]
     if not told:
         parts.append(_text(WIDTH / 2, HEIGHT / 2, "nothing to show", "middle"))
         return _frame(parts, title)
@@ -46,9 +47,9 @@ def line_plot(
             points = [(x_scale.at(x), y_scale.at(y)) for x, y in run]
             parts.append(_line(points, colour))
         if len(drawn) > 1:
-            left = LEFT + 10 + 120 * number
-            parts.append(_line([(left, TOP + 6), (left + 18, TOP + 6)], colour))
-            parts.append(_text(left + 23, TOP + 10, name))
+            left = WIDTH - RIGHT - LEGEND * (len(drawn) - number)
+            parts.append(_line([(left, 11), (left + 14, 11)], colour))
+            parts.append(_text(left + 18, 15, name))
     return _frame(parts, title)
 
 

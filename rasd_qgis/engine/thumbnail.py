@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import warnings
 
 import numpy as np
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 from torch import Tensor
 
@@ -66,7 +68,8 @@ def ramped(values: np.ndarray, greatest: float) -> np.ndarray:
 def png_address(picture: np.ndarray) -> str:
     """A picture (4, h, w) uint8 as the address of a PNG that holds itself (data:)."""
     size = {"count": 4, "height": picture.shape[1], "width": picture.shape[2], "dtype": "uint8"}
-    with MemoryFile() as file:
+    with MemoryFile() as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with file.open(driver="PNG", **size) as dataset:
             dataset.write(picture)
         return "data:image/png;base64," + base64.b64encode(file.read()).decode("ascii")
