@@ -109,7 +109,7 @@ class Child:
         return listening and not busy and not self.stopped and self.process.poll() is None
 
     def when_silent(self, act: Callable[[Child], None]) -> None:
-        """Call `act` once, from another thread, when stdout has ended; only the first call counts."""
+        """Call `act` from another thread when stdout has ended; only the first call counts."""
 
         def wait() -> None:
             self._readers[0].join()

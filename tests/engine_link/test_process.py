@@ -321,6 +321,7 @@ def test_many_runs_leave_no_descriptor_and_no_thread(stub):
         return len(os.listdir("/proc/self/fd")), threading.active_count()
 
     stub.run('say(event="result", values={})')
+    assert wait_for(lambda: not children._living, 2.0)
     before = count()
     for _ in range(15):
         stub.run('say(event="result", values={})')
