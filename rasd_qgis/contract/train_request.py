@@ -33,11 +33,12 @@ class TrainRequest:
     references: high-resolution hyperspectral rasters, of which pairs are made (Wald's protocol); or
     the truth of the pairs, one each in their order.
     folder, layout: a benchmark as it is published, every scene in it one reference.
-    hyperspectral, multispectral: pairs, in order; without references they are reduced by their ratio.
+    hyperspectral, multispectral: pairs, in order; without references, reduced by their ratio.
     preset: the settings of training. minutes: a budget; steps, where given, replaces it; None takes
     the preset's. resume: go on at a checkpoint beside the model; False begins anew.
-    ratio, psf_sigma (coarse pixels), kernel_size (fine pixels), phase, response, sensor, table, bands,
-    random_bands: how pairs are made of references, as in `SimulateRequest`.
+    ratio, psf_sigma (coarse pixels), kernel_size (fine pixels), phase, response, sensor, table,
+    bands, random_bands: how pairs are made of references, as in `SimulateRequest`; None takes the
+    preset's, which for the paper's are 8, 3/8 and 8.
     """
 
     task: ClassVar[str] = "train"
@@ -56,7 +57,7 @@ class TrainRequest:
     minutes: float | None = None
     steps: int | None = None
     resume: bool = True
-    ratio: float = 4.0
+    ratio: float | None = None
     psf_sigma: float | None = None
     kernel_size: int | None = None
     phase: str = PHASES[0]
@@ -68,9 +69,6 @@ class TrainRequest:
     device: str = "auto"
     seed: int = 0
     provenance: dict[str, str] = field(default_factory=dict)
-
-    # A PSF is told by its width alone here; `psf.blur_of` asks for this as well.
-    mtf: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         checks.run_id(self.run_id)
@@ -86,6 +84,13 @@ class TrainRequest:
         self._check_training()
         self._check_sensors()
         object.__setattr__(self, "provenance", checks.provenance(self.provenance))
+
+    @property
+    def sensor_ratio(self) -> float:
+        """The ratio asked for, or the preset's."""
+        if self.ratio is not None:
+            return self.ratio
+        return 4.0 if self.preset == "laptop" else 8.0
 
     def _check_material(self) -> None:
         """Raise RequestError where it is not clear what to train on."""
@@ -118,7 +123,7 @@ class TrainRequest:
         checks.one_of("preset", self.preset, PRESETS)
         checks.one_of("device", self.device, checks.DEVICES)
         if self.minutes is not None:
-            checks.number("training time in minutes", self.minutes, 0.0, math.inf)
+            checks.number("training time in minutes", self.minutes, 0.001, math.inf)
         if self.steps is not None:
             checks.whole("number of training steps", self.steps, 1, 10**9)
         if not isinstance(self.resume, bool):
@@ -127,12 +132,13 @@ class TrainRequest:
 
     def _check_sensors(self) -> None:
         """Raise RequestError where ratio, PSF and response do not make two sensors."""
-        checks.number("ratio", self.ratio, LEAST_RATIO, GREATEST_RATIO)
+        if self.ratio is not None:
+            checks.number("ratio", self.ratio, LEAST_RATIO, GREATEST_RATIO)
         checks.one_of("phase", self.phase, PHASES)
         if self.psf_sigma is not None:
             checks.number("PSF sigma in coarse pixels", self.psf_sigma, 0.0, GREATEST_SIGMA)
         if self.kernel_size is not None:
-            checks.kernel(self.kernel_size, self.ratio)
+            checks.kernel(self.kernel_size, self.sensor_ratio)
         checks.one_of("response", self.response, RESPONSES)
         checks.one_of("sensor", self.sensor, SENSORS)
         checks.optional_text("table", self.table)

@@ -59,8 +59,15 @@ def blur_of(request: SimulateRequest) -> Blur:
 
 
 def _reach(request: SimulateRequest, sigma: float) -> float:
-    """Where the kernel ends, in standard deviations: as asked for, else as in every fusion."""
-    if request.kernel_size is None:
+    return kernel_reach(request.kernel_size, sigma, request.ratio)
+
+
+def kernel_reach(size: int | None, sigma: float, ratio: float) -> float:
+    """Where a kernel of `size` fine pixels ends, in standard deviations; None as in every fusion.
+
+    sigma: in coarse pixels.
+    """
+    if size is None:
         return REACH
     # A quarter pixel short of the edge: between its last tap and the next.
-    return (request.kernel_size / 2 - 0.25) / max(sigma * request.ratio, LEAST_SPREAD)
+    return (size / 2 - 0.25) / max(sigma * ratio, LEAST_SPREAD)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..contract.errors import InputError
-from ..contract.request import SimulateRequest
+from ..contract.request import SimulateRequest, TrainRequest
 from .spectral import SpectralInfo
 
 SENSORS = Path(__file__).resolve().parents[2] / "resources" / "sensors"
@@ -63,7 +63,9 @@ class Response:
         )
 
 
-def respond(request: SimulateRequest, info: SpectralInfo, good: np.ndarray) -> Response:
+def respond(
+    request: SimulateRequest | TrainRequest, info: SpectralInfo, good: np.ndarray
+) -> Response:
     """The response that a request names on bands of these wavelengths; InputError where it cannot.
 
     good: (B,) bool, bands that hold measurements; the others lend nothing.
