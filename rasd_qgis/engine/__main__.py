@@ -22,7 +22,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "rasd_fusion"
 # By task: the module of the engine whose function of that name does it.
-MODULES = {"fuse": "pipeline", "simulate": "simulate", "assess": "assess"}
+MODULES = {
+    "fuse": "pipeline",
+    "simulate": "simulate",
+    "assess": "assess",
+    "describe": "describe",
+    "inspect": "inspect_pair",
+    "train": "learn",
+    "confidence": "routes",
+}
 
 
 def main() -> int:
