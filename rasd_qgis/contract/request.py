@@ -16,6 +16,7 @@ from .assess_request import AssessRequest
 from .checks import DEVICES, GREATEST_TILE, LEAST_TILE
 from .confidence_request import ConfidenceRequest
 from .errors import RequestError
+from .inspect_request import DescribeRequest, InspectRequest
 from .simulate_request import SimulateRequest
 from .source import RasterSource
 from .train_request import TrainRequest
@@ -103,7 +104,14 @@ class ProbeRequest:
 
 # Each names its task, which of its fields are sources, and which are paths of outputs.
 Request = Union[
-    FuseRequest, SimulateRequest, AssessRequest, TrainRequest, ConfidenceRequest, ProbeRequest
+    FuseRequest,
+    SimulateRequest,
+    AssessRequest,
+    TrainRequest,
+    ConfidenceRequest,
+    DescribeRequest,
+    InspectRequest,
+    ProbeRequest,
 ]
 _KINDS: tuple[type, ...] = (
     FuseRequest,
@@ -111,6 +119,8 @@ _KINDS: tuple[type, ...] = (
     AssessRequest,
     TrainRequest,
     ConfidenceRequest,
+    DescribeRequest,
+    InspectRequest,
     ProbeRequest,
 )
 _TASKS: dict[str, Any] = {kind.task: kind for kind in _KINDS}  # type: ignore[attr-defined]

@@ -93,6 +93,22 @@ class Raster:
         values[bad] = 0.0
         return values, valid
 
+    def tags(self) -> dict[str, str]:
+        """The file's own tags, of its usual domain, ENVI's and IMAGERY, names in lower case."""
+        found: dict[str, str] = {}
+        for domain in (None, "ENVI", "IMAGERY"):
+            found.update(self._dataset.tags(ns=domain))
+        return {name.lower(): value for name, value in found.items()}
+
+    def look(self) -> tuple[np.ndarray, np.ndarray]:
+        """Samples of the whole raster, as `read` gives them: (bands, n), validity (n,).
+
+        All of a small raster, else windows spread over it.
+        """
+        looks = [self.read(window) for window in self._look(self.count)]
+        values = np.concatenate([values.reshape(self.count, -1) for values, _ in looks], axis=1)
+        return values, np.concatenate([valid.ravel() for _, valid in looks])
+
     def _open(self, path: str) -> DatasetReader:
         if "://" in path or path.startswith(_WEB_PATHS):
             raise self._web()
