@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 from qgis.core import (
-    Qgis,
-    QgsCoordinateReferenceSystem,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingOutputNumber,
@@ -21,15 +17,14 @@ from qgis.core import (
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
-    QgsRasterLayer,
 )
 
-from ..rasd_qgis.contract.errors import InputError, RequestError
+from ..rasd_qgis.contract.errors import RequestError
 from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE, MODELS, FuseRequest
-from .layers import local_files, raster_source
-from .outputs import check_outputs, stated_path
+from .layers import raster_source
+from .outputs import check_outputs, check_suffix, stated_path
 from .translation import tr
-from .version import plugin_version
+from .values import advanced, extent, optional, provenance, raster_layer, with_layers
 
 INPUT_HS, INPUT_MS = "INPUT_HS", "INPUT_MS"
 ROUTING_RATIO, MODEL, MODEL_FILE, EXTENT = "ROUTING_RATIO", "MODEL", "MODEL_FILE", "EXTENT"
@@ -44,7 +39,7 @@ _SAFETENSORS = "Safetensors (*.safetensors)"
 
 def parameters() -> list[QgsProcessingParameterDefinition]:
     """The parameters in the order the dialog shows them, the advanced ones last."""
-    return [*_inputs(), *_outputs(), *map(_advanced, _knobs())]
+    return [*_inputs(), *_outputs(), *map(advanced, _knobs())]
 
 
 def _inputs() -> list[QgsProcessingParameterDefinition]:
@@ -112,12 +107,6 @@ def _knobs() -> list[QgsProcessingParameterDefinition]:
     ]
 
 
-def _advanced(parameter: QgsProcessingParameterDefinition) -> QgsProcessingParameterDefinition:
-    flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
-    parameter.setFlags(parameter.flags() | flag)
-    return parameter
-
-
 # By output name: what the dialog calls it, and its name in the engine's result.
 NUMBERS = {
     "ROUTING_RATIO_USED": ("Routing ratio used", "ROUTING_RATIO"),
@@ -149,8 +138,7 @@ def check(
     outputs = {name: stated_path(values.get(name)) for name in (OUTPUT, CONFIDENCE, MODEL_OUTPUT)}
     outputs[OUTPUT] = outputs[OUTPUT] or "a temporary file"
     check_outputs(_request(algorithm, values, context, outputs))
-    inputs = (INPUT_HS, INPUT_MS)
-    return {**values, **{name: raster_layer(algorithm, values, name, context) for name in inputs}}
+    return with_layers(algorithm, values, (INPUT_HS, INPUT_MS), context)
 
 
 def fuse_request(
@@ -177,6 +165,7 @@ def _request(
     outputs: dict[str, str],
 ) -> FuseRequest:
     multispectral = raster_layer(algorithm, values, INPUT_MS, context)
+    check_suffix(outputs[MODEL_OUTPUT], ".safetensors", "A model")
     return FuseRequest(
         run_id=secrets.token_hex(8),
         hyperspectral=raster_source(raster_layer(algorithm, values, INPUT_HS, context)),
@@ -187,68 +176,12 @@ def _request(
         model_file=algorithm.parameterAsFile(values, MODEL_FILE, context) or None,
         model_output=outputs[MODEL_OUTPUT] or None,
         routing_ratio=algorithm.parameterAsDouble(values, ROUTING_RATIO, context),
-        extent=_extent(algorithm, values, multispectral.crs(), context),
+        extent=extent(algorithm, values, EXTENT, multispectral.crs(), context),
         training_minutes=algorithm.parameterAsDouble(values, TRAINING_MINUTES, context),
-        training_steps=_optional(algorithm.parameterAsInt, values, TRAINING_STEPS, context),
-        psf_sigma=_optional(algorithm.parameterAsDouble, values, PSF_SIGMA, context),
+        training_steps=optional(algorithm.parameterAsInt, values, TRAINING_STEPS, context),
+        psf_sigma=optional(algorithm.parameterAsDouble, values, PSF_SIGMA, context),
         device=algorithm.parameterAsEnumString(values, DEVICE, context),
         tile_size=algorithm.parameterAsInt(values, TILE_SIZE, context),
         seed=algorithm.parameterAsInt(values, SEED, context),
-        provenance=_provenance(),
+        provenance=provenance("rasd:fuse"),
     )
-
-
-def raster_layer(
-    algorithm: QgsProcessingAlgorithm,
-    values: dict[str, Any],
-    name: str,
-    context: QgsProcessingContext,
-) -> QgsRasterLayer:
-    """The layer that a parameter names; InputError where QGIS cannot open it."""
-    layer = algorithm.parameterAsRasterLayer(values, name, context)
-    if layer is None:
-        layer = _subdataset(values.get(name))
-    if layer is None or not layer.isValid():
-        raise InputError(
-            f"{name}: “{values.get(name)}” cannot be opened as a raster.",
-            "Check that the file exists, is complete, and opens in QGIS.",
-        )
-    return layer
-
-
-def _subdataset(value: Any) -> QgsRasterLayer | None:
-    """The layer of a GDAL name such as NETCDF:"file":part, which QGIS itself does not look up."""
-    files = local_files(value) if isinstance(value, str) else []
-    return QgsRasterLayer(value, files[0].stem, "gdal") if files else None
-
-
-def _optional(
-    read: Callable[..., Any], values: dict[str, Any], name: str, context: QgsProcessingContext
-) -> Any:
-    """The value of a parameter, None where it was left empty."""
-    value = values.get(name)
-    empty = value is None or value == "" or (hasattr(value, "isNull") and value.isNull())
-    return None if empty else read(values, name, context)
-
-
-def _extent(
-    algorithm: QgsProcessingAlgorithm,
-    values: dict[str, Any],
-    crs: QgsCoordinateReferenceSystem,
-    context: QgsProcessingContext,
-) -> tuple[float, float, float, float] | None:
-    if not values.get(EXTENT):
-        return None
-    box = algorithm.parameterAsExtent(values, EXTENT, context, crs)
-    if box.isNull():
-        return None
-    return box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
-
-
-def _provenance() -> dict[str, str]:
-    return {
-        "algorithm": "rasd:fuse",
-        "plugin": f"RASD Fusion {plugin_version()}",
-        "qgis": Qgis.version(),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }

@@ -23,24 +23,23 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..rasd_qgis.contract.errors import OutputError
-from ..rasd_qgis.contract.request import FuseRequest
+from ..rasd_qgis.contract.request import RasterSource, Request
 from .layers import local_files, source_path
 
+# Fields of requests that are files which are read besides the rasters.
+OTHER_INPUTS = ("model_file", "table")
 
-def check_outputs(request: FuseRequest) -> None:
+
+def check_outputs(request: Request) -> None:
     """OutputError where an output is one of the inputs, or two outputs are one file."""
-    if request.model_output and Path(request.model_output).suffix.lower() != ".safetensors":
-        raise OutputError(
-            f"A model is written as .safetensors, not as {request.model_output}.",
-            "Choose a file name that ends in .safetensors.",
-        )
-    inputs = [
-        *local_files(request.hyperspectral.path),
-        *local_files(request.multispectral.path),
-        *local_files(request.model_file or ""),
-    ]
+    sources = [getattr(request, name) for name in request.sources]
+    for name in getattr(request, "source_lists", ()):
+        sources.extend(getattr(request, name))
+    paths = [source.path for source in sources if isinstance(source, RasterSource)]
+    paths += [getattr(request, name, None) or "" for name in OTHER_INPUTS]
+    inputs = [file for path in paths for file in local_files(path)]
     taken: list[str] = []
-    for output in _outputs(request):
+    for output in filter(None, (getattr(request, name) for name in request.outputs)):
         if any(same_file(output, path) for path in inputs):
             raise OutputError(
                 f"The output {output} is one of the inputs, which are never overwritten.",
@@ -51,6 +50,15 @@ def check_outputs(request: FuseRequest) -> None:
                 f"Two outputs would be written to {output}.", "Choose a file name for each."
             )
         taken.append(output)
+
+
+def check_suffix(path: str | None, suffix: str, what: str) -> None:
+    """OutputError where a path is given that does not end so. what: such as "A model"."""
+    if path and Path(path).suffix.lower() != suffix:
+        raise OutputError(
+            f"{what} is written as {suffix}, not as {path}.",
+            f"Choose a file name that ends in {suffix}.",
+        )
 
 
 def stated_path(value: Any) -> str:
@@ -72,11 +80,6 @@ def same_file(one: str | Path, other: str | Path) -> bool:
 
 def _canonical(path: str | Path) -> str:
     return os.path.normcase(os.path.realpath(path))
-
-
-def _outputs(request: FuseRequest) -> list[str]:
-    paths = (request.output, request.confidence, request.model_output)
-    return [path for path in paths if path]
 
 
 def layers_showing(project: QgsProject | None, paths: Iterable[str]) -> dict[str, list[str]]:

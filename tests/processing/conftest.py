@@ -140,7 +140,7 @@ def looks_ready(monkeypatch):
     """For what happens before the engine starts: it counts as set up and is never started."""
     import sys
 
-    from rasd_fusion.processing import fuse as room
+    from rasd_fusion.processing import engine_algorithm as room
 
     def never(*_):
         raise AssertionError("The engine was started.")

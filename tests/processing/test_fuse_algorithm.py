@@ -14,7 +14,6 @@ from qgis.core import (
     QgsRasterLayer,
 )
 
-from rasd_fusion.processing import fuse as room
 from rasd_fusion.processing import fuse_parameters
 from rasd_fusion.rasd_qgis.engine_link import environment
 
@@ -199,7 +198,7 @@ def test_refusals_of_a_run_are_processing_exceptions(fuse, pair, context, feedba
 
 def test_the_history_says_where_the_result_comes_from(fuse, pair, context):
     request = fuse_parameters.fuse_request(fuse, pair.values(), context)
-    text = room._history(request, {"MODEL_HASH": "abc", "DEVICE": "cpu", "ROUTING_RATIO": 0.5})
+    text = fuse.history(request, {"MODEL_HASH": "abc", "DEVICE": "cpu", "ROUTING_RATIO": 0.5})
     for word in (str(pair.hs), str(pair.ms), "abc", "cpu", "rasd:fuse", "QGIS 3"):
         assert word in text
 

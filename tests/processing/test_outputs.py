@@ -66,7 +66,9 @@ def test_two_outputs_need_two_files(files):
 
 def test_a_model_is_written_as_safetensors(files):
     with pytest.raises(OutputError, match=r"\.safetensors"):
-        outputs.check_outputs(request(files, model_output=str(files / "model.pkl")))
+        outputs.check_suffix(str(files / "model.pkl"), ".safetensors", "A model")
+    outputs.check_suffix(str(files / "model.SafeTensors"), ".safetensors", "A model")
+    outputs.check_suffix(None, ".safetensors", "A model")
 
 
 def test_the_path_an_output_states():

@@ -1,0 +1,171 @@
+"""An algorithm whose work the engine does: from values to a request, and from a result to layers.
+
+A subclass says what its parameters mean and what its outputs look like; how a run is checked,
+started, cancelled and brought back into the project is the same for all of them. Layers are touched
+in the main thread only; the run itself leaves it free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject
+
+from ..rasd_qgis.contract.errors import RasdError
+from ..rasd_qgis.contract.request import Request
+from ..rasd_qgis.engine_link.environment import require_engine
+from ..rasd_qgis.engine_link.process import run_engine
+from .arrival import Arrival, announce
+from .base import RasdAlgorithm, as_processing_error
+from .outputs import MainThread, layers_showing, refuse_open_files
+from .responsive import ResponsiveFeedback
+from .styles import Look, apply_look, save_style
+from .translation import tr
+
+AnyRequest = TypeVar("AnyRequest", bound=Request)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A raster output: its parameter, its path, what its layer is called, and whether it goes on
+    top of the run's group.
+    """
+
+    parameter: str
+    path: str
+    name: str
+    on_top: bool = False
+
+
+class EngineAlgorithm(RasdAlgorithm, Generic[AnyRequest]):
+    """Base of the algorithms that hand a request to the engine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._request: AnyRequest  # made in prepareAlgorithm
+        self._looks: dict[str, Look] = {}
+        self._showing: dict[str, list[str]] = {}
+        self._main_thread: MainThread | None = None
+        self._history = ""
+
+    def check_values(self, values: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
+        """The values as QGIS's own checks understand them; RasdError where no run could begin."""
+        raise NotImplementedError
+
+    def make_request(self, values: dict[str, Any], context: QgsProcessingContext) -> AnyRequest:
+        """The request that these values make; called once a run. RasdError where they make none."""
+        raise NotImplementedError
+
+    def results(self, request: AnyRequest, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs by name, from the values of the engine's result; None for those left out."""
+        raise NotImplementedError
+
+    def rasters(self, request: AnyRequest) -> list[Raster]:
+        """The raster outputs of a run, those left out not among them."""
+        raise NotImplementedError
+
+    def find_look(self, raster: Raster, values: Mapping[str, Any]) -> Look:
+        """How an output that was just written is to be shown."""
+        raise NotImplementedError
+
+    def title(self, request: AnyRequest) -> str:
+        """What the run's group of layers is called after."""
+        raise NotImplementedError
+
+    def history(self, request: AnyRequest, values: Mapping[str, Any]) -> str:
+        """One line that says where the result comes from."""
+        raise NotImplementedError
+
+    def canExecute(self) -> tuple[bool, str]:
+        """False, with what to do, where the engine is not set up."""
+        try:
+            require_engine()
+        except RasdError as error:
+            return False, str(error)
+        return True, ""
+
+    def checkParameterValues(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> tuple[bool, str]:
+        """False, with one sentence, where no run could begin."""
+        try:
+            require_engine()
+            checked = self.check_values(parameters, context)
+        except RasdError as error:
+            return False, str(error)
+        return super().checkParameterValues(checked, context)
+
+    def prepareAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> bool:
+        """Turn the layers into a request, while they may be touched."""
+        try:
+            require_engine()
+            request = self.make_request(parameters, context)
+            paths = [raster.path for raster in self.rasters(request)]
+            self._showing = layers_showing(context.project(), paths)
+            refuse_open_files(context.project(), self._showing)
+        except RasdError as error:
+            raise as_processing_error(error) from error
+        self._request = request
+        self._main_thread = MainThread()
+        return True
+
+    def processAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> dict[str, Any]:
+        """Run the engine; raises QgsProcessingException with its sentence where it fails."""
+        request = self._request
+        try:
+            values = run_engine(request, ResponsiveFeedback(feedback), require_engine())
+        except RasdError as error:
+            raise as_processing_error(error) from error
+        self._history = self.history(request, values)
+        self._find_looks(values, feedback)
+        results = self.results(request, values)
+        return {name: value for name, value in results.items() if value is not None}
+
+    def postProcessAlgorithm(
+        self, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        """Name, group and style the outputs, and refresh layers that already show them."""
+        group = tr("RASD Fusion: {}").format(self.title(self._request))
+        for raster in self.rasters(self._request):
+            if raster.path in self._looks:
+                arrival = Arrival(self._looks[raster.path], group, raster.on_top, self._history)
+                usual = self.parameterDefinition(raster.parameter).description()
+                announce(context, raster.path, usual, raster.name, arrival)
+        self._refresh(context.project())
+        return {}
+
+    def _find_looks(self, values: Mapping[str, Any], feedback: QgsProcessingFeedback) -> None:
+        """Find how the outputs are to look, and save that beside them."""
+        for raster in self.rasters(self._request):
+            self._looks[raster.path] = self.find_look(raster, values)
+        try:
+            for path, look in self._looks.items():
+                save_style(path, look)
+        except OSError as error:
+            feedback.pushWarning(tr("A style was not saved: {}").format(error))
+
+    def _refresh(self, project: QgsProject | None) -> None:
+        """Let layers that were open on an output show its new pixels."""
+        showing, looks = self._showing, self._looks
+        if not showing or not looks:
+            return
+
+        def reload() -> None:
+            for path, ids in showing.items():
+                for layer in filter(None, map(project.mapLayer, ids)):
+                    layer.dataProvider().reloadData()
+                    apply_look(layer, looks[path])
+
+        self._main_thread.call(reload)

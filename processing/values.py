@@ -1,0 +1,113 @@
+"""Values: what the parameters of an algorithm were set to, read as our requests want it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingParameterDefinition,
+    QgsRasterLayer,
+)
+
+from ..rasd_qgis.contract.errors import InputError
+from ..rasd_qgis.contract.source import RasterSource
+from .layers import local_files, raster_source
+from .version import plugin_version
+
+
+def advanced(parameter: QgsProcessingParameterDefinition) -> QgsProcessingParameterDefinition:
+    """The parameter, moved among the advanced ones."""
+    flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    parameter.setFlags(parameter.flags() | flag)
+    return parameter
+
+
+def raster_layer(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    name: str,
+    context: QgsProcessingContext,
+) -> QgsRasterLayer:
+    """The layer that a parameter names; InputError where QGIS cannot open it."""
+    layer = algorithm.parameterAsRasterLayer(values, name, context)
+    if layer is None:
+        layer = _subdataset(values.get(name))
+    if layer is None or not layer.isValid():
+        raise InputError(
+            f"{name}: “{values.get(name)}” cannot be opened as a raster.",
+            "Check that the file exists, is complete, and opens in QGIS.",
+        )
+    return layer
+
+
+def optional_source(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    name: str,
+    context: QgsProcessingContext,
+) -> RasterSource | None:
+    """The raster that a parameter names; None where it was left empty."""
+    if is_empty(values.get(name)):
+        return None
+    return raster_source(raster_layer(algorithm, values, name, context))
+
+
+def with_layers(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    names: tuple[str, ...],
+    context: QgsProcessingContext,
+) -> dict[str, Any]:
+    """The values with layers in place of their names, as QGIS's own checks understand them."""
+    given = [name for name in names if not is_empty(values.get(name))]
+    return {**values, **{name: raster_layer(algorithm, values, name, context) for name in given}}
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a parameter was left empty."""
+    return value is None or value == "" or bool(hasattr(value, "isNull") and value.isNull())
+
+
+def optional(
+    read: Callable[..., Any], values: dict[str, Any], name: str, context: QgsProcessingContext
+) -> Any:
+    """The value of a parameter, None where it was left empty."""
+    return None if is_empty(values.get(name)) else read(values, name, context)
+
+
+def extent(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    name: str,
+    crs: QgsCoordinateReferenceSystem,
+    context: QgsProcessingContext,
+) -> tuple[float, float, float, float] | None:
+    """The extent that a parameter holds, in `crs`; None where it was left empty."""
+    if not values.get(name):
+        return None
+    box = algorithm.parameterAsExtent(values, name, context, crs)
+    if box.isNull():
+        return None
+    return box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
+
+
+def provenance(algorithm: str) -> dict[str, str]:
+    """Who asks for a run, and when."""
+    return {
+        "algorithm": algorithm,
+        "plugin": f"RASD Fusion {plugin_version()}",
+        "qgis": Qgis.version(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _subdataset(value: Any) -> QgsRasterLayer | None:
+    """The layer of a GDAL name such as NETCDF:"file":part, which QGIS itself does not look up."""
+    files = local_files(value) if isinstance(value, str) else []
+    return QgsRasterLayer(value, files[0].stem, "gdal") if files else None
