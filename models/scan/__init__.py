@@ -5,8 +5,10 @@
     y_l = h_l C_l + D ∘ u_l
 
 `selective_scan` is the one door. Behind it stand `reference` (readable, sequential, the oracle),
-`blocked` (torch alone, on any device), `fused` (numba, on the processor) and `mamba` (the CUDA
-kernel of mamba-ssm). Glossary: N sequences, E channels, S states a channel, L points a sequence.
+`blocked` (torch alone, on any device), `fused` (numba, on the processor) and three for CUDA cards:
+`nvrtc` and `triton_gpu` (our kernels, compiled on the user's machine by what torch brings along)
+and `mamba` (the kernel of mamba-ssm); `choice` takes the fastest that is right. Glossary: N
+sequences, E channels, S states a channel, L points a sequence.
 """
 
 from __future__ import annotations
@@ -17,11 +19,19 @@ import torch
 from torch import Tensor
 
 from .blocked import blocked_scan
+from .choice import choice_for
 from .fused import compiled, fused_scan
-from .mamba import mamba_kernel, mamba_scan
+from .mamba import mamba_scan
 from .reference import reference_scan
 
-__all__ = ["blocked_scan", "fused_scan", "mamba_scan", "reference_scan", "selective_scan"]
+__all__ = [
+    "blocked_scan",
+    "choice_for",
+    "fused_scan",
+    "mamba_scan",
+    "reference_scan",
+    "selective_scan",
+]
 
 
 def selective_scan(
@@ -46,8 +56,8 @@ def _fastest(u: Tensor) -> Callable[..., Tensor]:
     if u.dtype == torch.float32:
         if u.device.type == "cpu" and compiled() is not None:
             return fused_scan
-        if u.device.type == "cuda" and mamba_kernel() is not None:
-            return mamba_scan
+        if u.device.type == "cuda":
+            return choice_for(u.device).scan
     return blocked_scan
 
 

@@ -28,7 +28,8 @@ def kernel_cache(named: str) -> Path | None:
 
 def _digest() -> str:
     """Of every source here: numba looks at a kernel's own file alone, not at what it is made of."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    sources = sorted([*here.glob("*.py"), *here.glob("*.cu")])
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 

@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from .blocked import blocked_scan
+
 # Channels of a warp, which is what a kernel's block is.
 LANES = 32
 # States of a channel are kept in registers: more do not fit.
@@ -101,10 +103,10 @@ def chunked_scan(
     """The recurrence of `selective_scan`, whose shapes it shares, by these kernels: float32.
 
     Fastest where u and delta are transposed views of contiguous (N, L, E) tensors, the layout in
-    which y is returned too. Raises ValueError for more than MOST_STATES states a channel.
+    which y is returned too. More than MOST_STATES states a channel go another way.
     """
     if A.shape[1] > MOST_STATES:
-        raise ValueError(f"at most {MOST_STATES} states a channel, not {A.shape[1]}")
+        return blocked_scan(u, delta, A, B, C, D, delta_bias)
     if u.numel() == 0:
         return torch.zeros_like(u)
     u, delta, B, C = (x.transpose(1, 2) for x in (u, delta, B, C))
