@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 
 import numpy
 import rasterio
 import torch
 
+from ...models.scan import choice_for
 from ..contract.errors import DeviceError
 from .report import Reporter
 
@@ -35,7 +37,44 @@ def choose_device(name: str, reporter: Reporter) -> torch.device:
             f"Available here: {', '.join(here)}; choose one of them, or auto.",
         )
     reporter.log(f"Device: {name}")
+    if name == "cuda":
+        _prepare_card(reporter)
     return torch.device(name)
+
+
+def trouble(error: Exception) -> DeviceError | None:
+    """A GPU's failure in an analyst's words; None where the error is no GPU's."""
+    text = str(error).strip().split("\n")[0]
+    if isinstance(error, torch.OutOfMemoryError):
+        return DeviceError(
+            f"The GPU ran out of memory ({text}).",
+            "Choose a smaller TILE_SIZE, close other programs that use the GPU, or choose "
+            "DEVICE cpu.",
+        )
+    if isinstance(error, torch.AcceleratorError) or text.startswith("CUDA driver"):
+        return DeviceError(
+            f"The GPU failed ({text}).", "Run it again; if it fails again, choose DEVICE cpu."
+        )
+    return None
+
+
+def _prepare_card(reporter: Reporter) -> None:
+    """Settings under which an NVIDIA card gives the same pixels for the same seed, and its scan.
+
+    Convolutions in TF32 are off (torch has them on): they keep ten bits of each number, and what
+    that costs in accuracy, or gains in time, was not measured on a card yet; `make bench-gpu` does.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Else each new tensor is written twice.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    card = torch.device("cuda", torch.cuda.current_device())
+    scan = choice_for(card)
+    name = torch.cuda.get_device_name(card)
+    reporter.log(f"GPU: {name}; selective scan: {scan.name} ({scan.why})")
 
 
 def versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ comes in time, when it would keep too much memory, and after a failure that may 
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ def _served(text: bytes, answer: Answer, line: LifeLine, reporter: Reporter) -> 
 def _unforeseen(error: Exception) -> Failure:
     """The failure to report for an error nobody foresaw, out of memory apart."""
     trace = traceback.format_exc(limit=20)
+    told = _of_the_device(error)
+    if told is not None:
+        return Failure(told.kind, told.message, told.advice, trace)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return Failure(
             "device",
@@ -87,3 +91,9 @@ def _unforeseen(error: Exception) -> Failure:
         "The log has the details; please report them.",
         trace,
     )
+
+
+def _of_the_device(error: Exception) -> RasdError | None:
+    """What torch says of a device; torch is not loaded only to ask."""
+    device = sys.modules.get(f"{__package__}.device")
+    return device.trouble(error) if device is not None else None
