@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingException
 from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtWidgets import QWidget
 
 from ..rasd_qgis.contract.errors import RasdError
 
 ICONS = Path(__file__).resolve().parent.parent / "resources" / "icons"
+
+# By algorithm name: what makes the window that opens in place of Processing's plain one. Filled by
+# the plugin in a desktop; qgis_process knows no windows.
+windows: dict[str, Callable[[QgsProcessingAlgorithm, QWidget | None], QWidget]] = {}
 
 
 class RasdAlgorithm(QgsProcessingAlgorithm):
@@ -20,6 +26,11 @@ class RasdAlgorithm(QgsProcessingAlgorithm):
     def createInstance(self) -> RasdAlgorithm:
         """A fresh algorithm; QGIS asks for one a run."""
         return type(self)()
+
+    def createCustomParametersWidget(self, parent: QWidget | None = None) -> QWidget | None:
+        """The algorithm's own window, None for Processing's plain one."""
+        make = windows.get(self.name())
+        return make(self, parent) if make else None
 
     def icon(self) -> QIcon:
         """The icon in the toolbox."""

@@ -6,10 +6,14 @@ from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from ..rasd_qgis.engine_link.child import stop_all
+from .assess import AssessAlgorithm
 from .base import ICONS
 from .fuse import FuseAlgorithm
 from .setup_engine import SetupEngineAlgorithm
+from .simulate import SimulateAlgorithm
 from .version import plugin_version
+
+ALGORITHMS = (FuseAlgorithm, SimulateAlgorithm, AssessAlgorithm, SetupEngineAlgorithm)
 
 
 class RasdProvider(QgsProcessingProvider):
@@ -41,5 +45,5 @@ class RasdProvider(QgsProcessingProvider):
 
     def loadAlgorithms(self) -> None:
         """Add every algorithm."""
-        for algorithm in (FuseAlgorithm, SetupEngineAlgorithm):
+        for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())

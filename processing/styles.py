@@ -1,7 +1,8 @@
 """Styles: how the outputs look in QGIS.
 
 The fused raster is shown in natural colour with a stretch of its own pixels; the confidence with
-one ramp fixed at 0…1, so that two runs can be compared by eye. A look holds numbers only, so it
+one ramp fixed at 0…1, so that two runs can be compared by eye; errors with the same ramp from 0 to
+what nearly all pixels stay below. A look holds numbers only, so it
 can be found in a worker thread and applied in the main one.
 """
 
@@ -58,7 +59,14 @@ class ConfidenceRamp:
     band: int = 1
 
 
-Look = Union[NaturalColour, ConfidenceRamp]
+@dataclass(frozen=True)
+class ErrorRamp:
+    """The first band in the same ramp, from 0 to `greatest`, in units of the band."""
+
+    greatest: float
+
+
+Look = Union[NaturalColour, ConfidenceRamp, ErrorRamp]
 
 
 def natural_colour(layer: QgsRasterLayer, rgb: Sequence[int] | None) -> NaturalColour:
@@ -68,9 +76,17 @@ def natural_colour(layer: QgsRasterLayer, rgb: Sequence[int] | None) -> NaturalC
     return NaturalColour(bands, limits)
 
 
+def error_ramp(layer: QgsRasterLayer) -> ErrorRamp:
+    """The look of a map of errors: nearly all of its pixels inside the ramp."""
+    return ErrorRamp(_stretch(_sample(layer, 1, STRETCH_SIDE))[1])
+
+
 def apply_look(layer: QgsRasterLayer, look: Look) -> None:
     """Give `layer` that look."""
-    layer.setRenderer(_natural(layer, look) if isinstance(look, NaturalColour) else _ramp(layer))
+    if isinstance(look, NaturalColour):
+        layer.setRenderer(_natural(layer, look))
+    else:
+        layer.setRenderer(_ramp(layer, look.greatest if isinstance(look, ErrorRamp) else 1.0))
     layer.triggerRepaint()
 
 
@@ -105,22 +121,24 @@ def _natural(layer: QgsRasterLayer, look: NaturalColour) -> QgsRasterRenderer:
     return renderer
 
 
-def _ramp(layer: QgsRasterLayer) -> QgsRasterRenderer:
+def _ramp(layer: QgsRasterLayer, greatest: float) -> QgsRasterRenderer:
+    """The first band from 0 to `greatest`."""
     step = 1.0 / (len(RAMP) - 1)
     colours = [QColor(colour) for colour in RAMP]
+    values = [i * step * greatest for i in range(len(RAMP))]
     items = [
-        QgsColorRampShader.ColorRampItem(i * step, colour, f"{i * step:g}")
-        for i, colour in enumerate(colours)
+        QgsColorRampShader.ColorRampItem(value, colour, f"{value:.4g}")
+        for value, colour in zip(values, colours)
     ]
     stops = [QgsGradientStop(i * step, colour) for i, colour in enumerate(colours)][1:-1]
     ramp = QgsGradientColorRamp(colours[0], colours[-1], False, stops)
-    function = QgsColorRampShader(0.0, 1.0, ramp, QgsColorRampShader.Type.Interpolated)
+    function = QgsColorRampShader(0.0, greatest, ramp, QgsColorRampShader.Type.Interpolated)
     function.setColorRampItemList(items)
-    shader = QgsRasterShader(0.0, 1.0)
+    shader = QgsRasterShader(0.0, greatest)
     shader.setRasterShaderFunction(function)
     renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
     renderer.setClassificationMin(0.0)
-    renderer.setClassificationMax(1.0)
+    renderer.setClassificationMax(greatest)
     return renderer
 
 

@@ -10,18 +10,19 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from .request import ProbeRequest, Request
+from .request import Request
 
 
 def remove_leftovers(request: Request) -> None:
     """Remove what a run left beside its outputs; what cannot be removed stays."""
-    if isinstance(request, ProbeRequest):
+    run_id = getattr(request, "run_id", None)
+    if run_id is None:
         return
     paths = (getattr(request, name) for name in request.outputs)
     for folder in {Path(path).absolute().parent for path in paths if path}:
         with contextlib.suppress(OSError):
             for path in list(folder.iterdir()):
-                if path.name.startswith(".") and f".rasd-{request.run_id}" in path.name:
+                if path.name.startswith(".") and f".rasd-{run_id}" in path.name:
                     _remove(path)
 
 
