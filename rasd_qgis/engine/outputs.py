@@ -55,7 +55,7 @@ class Outputs:
         bands, place = pair.hs.spectral, (request.run_id, pair.fine)
         wanted = [(request.output, bands, pair.hs.encoding)]
         if request.confidence:
-            maps = SpectralInfo.of_names(_map_names(fusion.model.network.config.stages))
+            maps = SpectralInfo.of_names(map_names(fusion.model.network.config.stages))
             wanted.append((request.confidence, maps, Encoding("float32", float("nan"))))
         start_image = os.environ.get(START_IMAGE)
         if start_image:
@@ -104,7 +104,7 @@ class Outputs:
             writer.write(window, values, valid)
 
 
-def _map_names(stages: int) -> list[str]:
+def map_names(stages: int) -> list[str]:
     """The names of the confidence bands: the mean, then a band a stage and scale."""
     names = ["confidence, mean of all stages"]
     for stage in range(1, stages + 1):

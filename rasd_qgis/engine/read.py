@@ -9,6 +9,7 @@ Reading is by window and lazy; a scene may be larger than memory. An instance is
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,6 +40,8 @@ _LOOK_WINDOWS = 4
 _LOOK_SIZE = 48
 _WEB_DRIVERS = {"WMS", "WMTS", "WCS", "HTTP", "EEDAI", "DAAS", "PLMOSAIC", "OGCAPI"}
 _WEB_PATHS = ("/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift")
+# "://" alone tells no address: HDF5:"file"://part holds it too.
+_WEB_ADDRESS = re.compile(r"\b(https?|ftps?|s3|gs|az|oss|swift|webhdfs|hdfs)(\+\w+)?://", re.I)
 _NARROW = ("float64", "int32", "uint32", "int64", "uint64")
 
 
@@ -110,7 +113,7 @@ class Raster:
         return values, np.concatenate([valid.ravel() for _, valid in looks])
 
     def _open(self, path: str) -> DatasetReader:
-        if "://" in path or path.startswith(_WEB_PATHS):
+        if _WEB_ADDRESS.search(path) or path.startswith(_WEB_PATHS):
             raise self._web()
         try:
             with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"):
