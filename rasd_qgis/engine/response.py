@@ -139,14 +139,14 @@ def random_response(info: SpectralInfo, good: np.ndarray, bands: int, seed: int)
 
     By wavelength where all are known, else by band number. The same seed gives the same curves.
     """
-    random = np.random.default_rng(seed)
+    draws = np.random.default_rng(seed)
     count = len(good)
     known = None not in info.wavelengths
     place = np.array(info.wavelengths if known else np.arange(count), dtype=float)
     low, high = place[good].min(), place[good].max()
     part = max(high - low, 1e-9) / bands
-    centres = low + part * (np.arange(bands) + random.uniform(0.2, 0.8, bands))
-    widths = part * random.uniform(0.25, 0.75, bands)
+    centres = low + part * (np.arange(bands) + draws.uniform(0.2, 0.8, bands))
+    widths = part * draws.uniform(0.25, 0.75, bands)
     rows = np.exp(-0.5 * ((place - centres[:, None]) / widths[:, None]) ** 2) * good
     nearest = np.abs(np.where(good, place, np.inf) - centres[:, None]).argmin(axis=1)
     rows[np.arange(bands), nearest] += 1e-6
