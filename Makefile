@@ -61,6 +61,10 @@ bench-peers: $(STAMPS)/venv-engine-test  ## Figures against the classical method
 bench-complexity: $(STAMPS)/venv-engine-test  ## Parameters, FLOPs, time and memory by r and N (minutes)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks complexity $(BENCH)
 
+.PHONY: bench-gpu
+bench-gpu: $(STAMPS)/venv-engine-test  ## What only an NVIDIA card can show: the scans, TF32, CUDA graphs (minutes)
+	$(VENV_ENGINE_TEST)/bin/python benchmarks gpu $(BENCH)
+
 .PHONY: bench-ablation
 bench-ablation: $(STAMPS)/venv-engine-test  ## The network without its parts; goes on where it was (a night)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks ablation $(BUILD)/bench-ablation $(BENCH)

@@ -29,6 +29,7 @@ COMMANDS = {
     "peers": "bench_peers",
     "complexity": "bench_complexity",
     "ablation": "bench_ablation",
+    "gpu": "bench_gpu",
 }
 
 if __name__ == "__main__":
