@@ -49,6 +49,7 @@ class EngineAlgorithm(RasdAlgorithm, Generic[AnyRequest]):
         self._showing: dict[str, list[str]] = {}
         self._main_thread: MainThread | None = None
         self._history = ""
+        self._to_load: dict[str, QgsProcessingContext.LayerDetails] = {}
 
     def check_values(self, values: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         """The values as QGIS's own checks understand them; RasdError where no run could begin."""
@@ -113,6 +114,7 @@ class EngineAlgorithm(RasdAlgorithm, Generic[AnyRequest]):
         except RasdError as error:
             raise as_processing_error(error) from error
         self._request = request
+        self._to_load = context.layersToLoadOnCompletion()
         self._main_thread = MainThread()
         return True
 
@@ -124,6 +126,10 @@ class EngineAlgorithm(RasdAlgorithm, Generic[AnyRequest]):
     ) -> dict[str, Any]:
         """Run the engine; raises QgsProcessingException with its sentence where it fails."""
         request = self._request
+        # A task runs in a context of its own, whose list of layers to load is the one that counts.
+        for path, details in self._to_load.items():
+            if not context.willLoadLayerOnCompletion(path):
+                context.addLayerToLoadOnCompletion(path, details)
         try:
             values = run_engine(request, ResponsiveFeedback(feedback), require_engine())
         except RasdError as error:

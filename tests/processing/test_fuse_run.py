@@ -13,6 +13,7 @@ from processing.gui.Postprocessing import handleAlgorithmResults
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
+    QgsProcessing,
     QgsProcessingAlgRunnerTask,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelChildAlgorithm,
@@ -153,6 +154,28 @@ def test_layers_arrive_named_grouped_styled_and_with_their_history(fuse, pair, c
     assert confidence.renderer().type() == "singlebandpseudocolor"
     for layer in layers:
         assert "rasd:fuse" in layer.metadata().history()[-1]
+
+
+@pytest.mark.parametrize("kind", ["temporary", "file"])
+def test_layers_arrive_from_a_task_as_from_the_dialog(fuse, pair, context, feedback, qtbot, kind):
+    """The dialog runs an algorithm in a thread and loads its outputs afterwards."""
+    paths = dict.fromkeys(("OUTPUT", "CONFIDENCE"), QgsProcessing.TEMPORARY_OUTPUT)
+    if kind == "file":
+        paths = {name: str(pair.folder / f"{name}.tif") for name in paths}
+    project = context.project()
+    outputs = {n: QgsProcessingOutputLayerDefinition(p, project) for n, p in paths.items()}
+    outcome = []
+    task = QgsProcessingAlgRunnerTask(fuse, pair.values(**outputs), context, feedback)
+    task.executed.connect(lambda done, _: outcome.append(done))
+    QgsApplication.taskManager().addTask(task)
+    qtbot.waitUntil(lambda: bool(outcome), timeout=120_000)
+    assert outcome == [True], feedback.errors
+    assert handleAlgorithmResults(fuse, context, feedback, False, {})
+    (group,) = project.layerTreeRoot().findGroups()
+    layers = [node.layer() for node in group.findLayers()]
+    assert [layer.name() for layer in layers] == ["hs fused", "hs confidence"]
+    assert layers[0].renderer().type() == "multibandcolor"
+    assert layers[1].renderer().type() == "singlebandpseudocolor"
 
 
 def test_an_output_open_as_a_layer_shows_its_new_pixels(fuse, pair, context, feedback):
