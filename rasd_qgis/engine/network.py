@@ -133,7 +133,8 @@ class Consistency:
         """Two images (bands, H, W), compared where the mask (H, W) holds."""
         seen, given = seen[:, where], given[:, where]
         if given.numel():
-            self._squares += float((seen - given).double().square().sum())
+            # A sum a band: not every GPU knows float64, and few are quick at it.
+            self._squares += float((seen - given).square().sum(1).cpu().double().sum())
             self._count += given.numel()
             self._least = min(self._least, float(given.min()))
             self._greatest = max(self._greatest, float(given.max()))
