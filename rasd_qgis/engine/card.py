@@ -185,7 +185,7 @@ def _greatest(config: RASDConfig) -> dict[str, tuple[int, ...]]:
     torch's meta device would tell all shapes, but its first use loads torch's compiler: 2 s.
     """
     channels = config.channels
-    wanted = {
+    wanted: dict[str, tuple[int, ...]] = {
         "enter.weight": (channels, config.hs_bands + config.guide_bands),
         "reconstruct.weight": (config.hs_bands, (config.stages + 1) * channels),
     }

@@ -77,7 +77,8 @@ def _beside(fill: np.generic) -> np.generic:
     dtype = fill.dtype
     if dtype.kind == "f":
         return dtype.type(float(fill) * (1 - _FLOAT_STEP) if fill != 0 else _TINY)
-    return dtype.type(int(fill) - 1 if fill == np.iinfo(dtype).max else int(fill) + 1)
+    greatest = _limits(dtype)[1]
+    return dtype.type(int(fill) - 1 if int(fill) >= greatest else int(fill) + 1)
 
 
 def _limits(dtype: np.dtype) -> tuple[float, float]:

@@ -18,7 +18,7 @@ BACK_PROJECTIONS = 2
 
 
 def regression(guide: Tensor, bands: Tensor, ridge: float) -> Tensor:
-    """Ridge-regression gains (b, B) of bands (B, n) on guide samples (b, n), a constant beside them.
+    """Ridge-regression gains (b, B) of bands (B, n) on a guide's samples (b, n), beside a constant.
 
     ridge: in variances of a guide band; it shrinks gains that the samples do not bear out.
     """

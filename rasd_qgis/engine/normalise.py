@@ -1,12 +1,14 @@
 """Normalisation: the units in which the network sees a scene, whatever its sensors and bands.
 
 The network works in a few components of the hyperspectral image. Bands are first divided by how far
-the closed-form estimate misses them one scale down (Wald's protocol), so that a unit of error weighs
-alike in a bright and in a dark band; the components are the principal ones of the image so scaled.
+the closed-form estimate misses them one scale down (Wald's protocol), so that a unit of error
+weighs alike in a bright and in a dark band; the components are the principal ones of the image so
+scaled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -39,9 +41,11 @@ class Units:
 
     @property
     def components(self) -> int:
+        """How many there are."""
         return self.basis.shape[1]
 
     def to(self, device: torch.device | str) -> Units:
+        """The same on that device."""
         return Units(*(getattr(self, f.name).to(device) for f in fields(self)))
 
     def start(self, image: Tensor) -> Tensor:
@@ -88,7 +92,7 @@ def fit(scene: list[Reduced], good: Tensor) -> Units:
 
 
 def _principal(centred: Tensor, most: int) -> Tensor:
-    """(B, n) → the principal directions (B, K), each turned so that its largest entry is positive."""
+    """(B, n) → the principal directions (B, K), each with its largest entry positive."""
     covariance = centred.double() @ centred.double().T / centred.shape[1]
     vectors = torch.linalg.eigh(covariance).eigenvectors.flip(1)
     vectors = vectors[:, : max(1, min(COMPONENTS, most, centred.shape[1] - 1))]
@@ -96,7 +100,7 @@ def _principal(centred: Tensor, most: int) -> Tensor:
     return (vectors * largest.sign()).float()
 
 
-def _pixels(scene: list[Reduced], of) -> Tensor:
+def _pixels(scene: list[Reduced], of: Callable[[Reduced], Tensor]) -> Tensor:
     """Valid pixels of a field of every part, (channels, n)."""
     return torch.cat([of(part)[:, part.valid] for part in scene], 1)
 

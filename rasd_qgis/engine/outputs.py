@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class Outputs:
         for writer in self._writers:
             writer.finish()
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
         for note in (note for writer in self._writers for note in writer.notes):
             self._reporter.warn(note)

@@ -1,4 +1,4 @@
-"""Training on the scene itself, zero-shot: the reduced pair is the lesson, the coarse one the answer.
+"""Training on the scene itself, zero-shot: the reduced pair is the lesson, the coarse the answer.
 
 The loss is the L1 of the residual in the scene's own units. A tenth of the coarse rows is kept out
 of it; of the weights, averaged over the last steps, those come out that predicted these rows best.
@@ -199,9 +199,7 @@ def _window(size: int, side: int) -> slice:
     return slice(start, start + min(side, size))
 
 
-def _lesson(
-    part: Reduced, units: Units, share: float, least: int, device: torch.device
-) -> _Lesson:
+def _lesson(part: Reduced, units: Units, share: float, least: int, device: torch.device) -> _Lesson:
     """The block in the network's units, its last pixels repeated until a crop fits in."""
     start, guide = units.start(part.start), units.guide(part.guide, part.detail)
     answer = units.residual_of(part.target - part.start)
