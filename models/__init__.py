@@ -5,5 +5,6 @@ from __future__ import annotations
 from .config import RASDConfig
 from .network import Fused, RASDFuNet, Tiling
 from .routes import routing_maps
+from .scan import choice_for
 
-__all__ = ["Fused", "RASDConfig", "RASDFuNet", "Tiling", "routing_maps"]
+__all__ = ["Fused", "RASDConfig", "RASDFuNet", "Tiling", "choice_for", "routing_maps"]

@@ -9,7 +9,7 @@ import numpy
 import rasterio
 import torch
 
-from ...models.scan import choice_for
+from ...models import choice_for
 from ..contract.errors import DeviceError
 from .report import Reporter
 
