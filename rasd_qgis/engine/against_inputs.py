@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..contract.errors import InputError
 from .align import Alignment
-from .blocks import SIDE, PairwiseQ, distortions, qnr
+from .blocks import SIDE, PairwiseQ, distortions, qnr, window_side
 from .fill import filled
 from .grid import boxes
 from .network import Consistency
@@ -29,8 +29,6 @@ from .report import Reporter
 
 # The least side of a block in coarse pixels; smaller ones tell little of a covariance.
 LEAST_BLOCK = 8
-# Side of a window in fine pixels, about: bounds memory.
-TILE = 8 * SIDE
 # The guide's sensor is told from the inputs in so many principal components of the bands, or fewer:
 # with a tenth of the pixels at most, so that chance does not fit it.
 COMPONENTS, PIXELS_A_COMPONENT = 20, 10
@@ -117,7 +115,7 @@ def judge_consistency(pair: InputPair, reporter: Reporter) -> dict[str, float | 
     coarse_q, fine_q = PairwiseQ(count), PairwiseQ(count)
     hyperspectral, multispectral = Consistency(), Consistency()
     sensor = Regression(len(pair.bands), count)
-    tile = max(1, round(TILE / pair.ratio / pair.side)) * pair.side
+    tile = window_side(math.ceil(count * pair.ratio**2), pair.side)
     places = list(boxes(pair.pair.coarse_shape, tile))
     phase = reporter.phase("seeing it by both sensors", 0.5, 0.65)
     for done, box in enumerate(places):
@@ -135,7 +133,7 @@ def judge_consistency(pair: InputPair, reporter: Reporter) -> dict[str, float | 
         )
     gains, constant = sensor.solve()
     side = round(pair.side * pair.ratio)
-    places = list(boxes(pair.pair.fine.shape, max(1, TILE // side) * side))
+    places = list(boxes(pair.pair.fine.shape, window_side(count, side)))
     phase = reporter.phase("comparing with the guide", 0.65, 0.85)
     for done, box in enumerate(places):
         fused, guide, valid = pair.fine(*box)

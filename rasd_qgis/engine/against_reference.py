@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..contract.errors import InputError
 from ..contract.request import AssessRequest
-from .blocks import SIDE, HypercomplexQ
+from .blocks import HypercomplexQ, window_side
 from .encode import Encoding
 from .grid import boxes
 from .placed import place
@@ -29,8 +29,6 @@ from .structure import MARGIN, Structure
 from .thumbnail import Thumbnail, shown_bands
 from .write import OutputRaster
 
-# Side of a window in pixels, whole blocks: bounds memory to two such windows and some copies.
-TILE = 8 * SIDE
 # Pixels whose spectra are shown, by the share of pixels with a smaller angle.
 SAMPLES = ((0.5, "median angle"), (0.95, "95th percentile of the angle"), (1.0, "largest angle"))
 ERROR, ANGLE = "RMSE over the bands", "spectral angle in degrees"
@@ -73,7 +71,7 @@ class Judgement:
 class ReferencePair:
     """A fused raster and its reference, pixel on pixel, by the bands that are good in both.
 
-    InputError where the two do not fit one another.
+    shape: of both; side: of the windows to work on. InputError where the two do not fit.
     """
 
     def __init__(self, fused: Raster, reference: Raster) -> None:
@@ -90,6 +88,7 @@ class ReferencePair:
                 "Check the bad band lists of both files.",
             )
         self.shape = fused.grid.shape
+        self.side = window_side(len(self.bands))
         self._fused = place(fused, fused.grid, self.bands, fused.name)
         self._reference = place(reference, fused.grid, self.bands, fused.name)
         self.colours = shown_bands(self.bands, fused.spectral, reference.spectral)
@@ -108,7 +107,7 @@ class ReferencePair:
     def peaks(self, request: AssessRequest) -> Tensor:
         """The peak of each band, as the request tells; InputError where no pixel is valid."""
         greatest = torch.full((len(self.bands),), -torch.inf)
-        for box in boxes(self.shape, TILE):
+        for box in boxes(self.shape, self.side):
             part = self.read(box)
             if bool(part.valid.any()):
                 greatest = torch.maximum(greatest, part.reference[:, part.valid].amax(1))
@@ -187,7 +186,7 @@ def judge(
     hypercomplex = HypercomplexQ()
     shown = Thumbnail(8, pair.shape)
     phase = reporter.phase("comparing with the reference", 0.1, 0.5)
-    tiles = list(boxes(pair.shape, TILE))
+    tiles = list(boxes(pair.shape, pair.side))
     for done, box in enumerate(tiles):
         part = pair.read(box, MARGIN)
         structure.add(part.fused, part.reference, part.valid)

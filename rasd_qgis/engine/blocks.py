@@ -7,6 +7,7 @@ product a block serves every pair of bands. A block is weighed by its valid pixe
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,8 +16,16 @@ from torch import Tensor
 
 # Side of a block in fine pixels, as usual for these figures.
 SIDE = 32
+# What one float64 image of a window may hold; a few such images are in memory at a time.
+WINDOW_BYTES = 32 * 2**20
 # A variance below this share of the squared mean is rounding of float64: the band is constant.
 _ROUNDING = 1e-24
+
+
+def window_side(bands: int, side: int = SIDE) -> int:
+    """Side of the windows in which so many bands are worked on: whole blocks of `side` pixels."""
+    most = math.isqrt(WINDOW_BYTES // (8 * bands))
+    return max(1, min(most, 8 * SIDE) // side) * side
 
 
 class Block(NamedTuple):

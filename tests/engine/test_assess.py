@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError, OutputError
 from rasd_fusion.rasd_qgis.contract.request import AssessRequest, RasterSource, SimulateRequest
-from rasd_fusion.rasd_qgis.engine import against_inputs, against_reference
+from rasd_fusion.rasd_qgis.engine import blocks
 from rasd_fusion.rasd_qgis.engine.assess import FIGURES, assess
 from rasd_fusion.rasd_qgis.engine.report import Reporter
 from rasd_fusion.rasd_qgis.engine.simulate import simulate
@@ -164,8 +164,7 @@ def test_windows_leave_no_seam(run, pair, make_raster, monkeypatch):
         (make_raster(holed), {"reference": pair["reference"]}),
     ]
     whole = [run(path, **others)[0] for path, others in calls]
-    for room in (against_reference, against_inputs):
-        monkeypatch.setattr(room, "TILE", 32)
+    monkeypatch.setattr(blocks, "WINDOW_BYTES", 1)
     parts = [run(path, **others)[0] for path, others in calls]
     assert whole[1]["PIXELS"] == HEIGHT * WIDTH - 3
     for one, other in zip(whole, parts):

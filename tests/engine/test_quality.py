@@ -21,6 +21,7 @@ from rasd_fusion.rasd_qgis.engine.blocks import (
     distortions,
     hypercomplex_modulus,
     qnr,
+    window_side,
 )
 from rasd_fusion.rasd_qgis.engine.quality import Comparison, mean, spectral_angle
 from rasd_fusion.rasd_qgis.engine.structure import MARGIN, Structure
@@ -284,3 +285,10 @@ def test_distortions_by_hand():
     assert spatial == pytest.approx((0.1 + 0.3) / 2)
     assert qnr(spectral, spatial) == pytest.approx(0.8 * 0.8)
     assert qnr(1.4, 1.4) == 0.0
+
+
+@given(bands=st.integers(1, 1000), side=st.integers(8, 64))
+def test_windows_are_whole_blocks_and_bounded(bands, side):
+    found = window_side(bands, side)
+    assert found % side == 0
+    assert found == side or bands * found**2 * 8 <= 32 * 2**20
