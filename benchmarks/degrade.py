@@ -23,22 +23,34 @@ def gaussian_kernel(size: int, sigma: float) -> NDArray[np.float64]:
     return kernel / kernel.sum()
 
 
-def blur_and_decimate(image: Image, ratio: int) -> Image:
-    """The image through a Gaussian PSF of FWHM `ratio`, one pixel kept a block; edges reflected.
+def usual_kernel(ratio: int) -> NDArray[np.float64]:
+    """The PSF of a simulated sensor along an axis: a Gaussian whose FWHM is the ratio."""
+    return gaussian_kernel(KERNEL_RATIOS * ratio + ratio % 2, ratio / FWHM_PER_SIGMA)
 
-    Raises ValueError where the ratio does not divide the image's sides.
+
+def blur_and_decimate(image: Image, ratio: int, kernel: NDArray[np.float64] | None = None) -> Image:
+    """The image through a PSF, one pixel kept a block; edges reflected.
+
+    kernel: of `observation`; the usual one where None. Raises ValueError where the ratio does not
+    divide the image's sides.
     """
     if image.shape[1] % ratio or image.shape[2] % ratio:
         raise ValueError(f"{image.shape[1]} x {image.shape[2]} pixels do not divide by {ratio}")
-    size = KERNEL_RATIOS * ratio + ratio % 2
-    kernel = gaussian_kernel(size, ratio / FWHM_PER_SIGMA)
-    rows = _decimation_matrix(image.shape[1], ratio, kernel)
-    columns = _decimation_matrix(image.shape[2], ratio, kernel)
+    rows = observation(image.shape[1], ratio, kernel)
+    columns = observation(image.shape[2], ratio, kernel)
     return rows @ image @ columns.T
 
 
-def _decimation_matrix(side: int, ratio: int, kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(side / ratio, side): the blurring and decimation of one axis."""
+def observation(
+    side: int, ratio: int, kernel: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """(side / ratio, side): the blurring and decimation of one axis.
+
+    kernel: samples of the PSF, as many as the ratio or an even number more, summing to 1.
+    """
+    kernel = usual_kernel(ratio) if kernel is None else kernel
+    if len(kernel) < ratio or (len(kernel) - ratio) % 2:
+        raise ValueError(f"a kernel of {len(kernel)} samples has no middle among {ratio} pixels")
     matrix = np.zeros((side // ratio, side))
     margin = (len(kernel) - ratio) // 2
     mirrored = np.pad(np.arange(side), margin, mode="symmetric")

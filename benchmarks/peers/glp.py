@@ -1,15 +1,13 @@
-"""MTF-GLP hypersharpening: the strongest of the classical methods on this kind of pair.
+"""MTF-GLP hypersharpening: the strongest of the classical methods on real pairs.
 
 The pyramid is Aiazzi et al. 2006 ("MTF-tailored multiscale fusion of high-resolution MS and Pan
-imagery"); the guide of each hyperspectral band is Selva et al. 2015 ("Hyper-sharpening: a first
-approach on SIM-GA data"): the regression of that band on all multispectral bands at the coarse
-scale, evaluated at the fine one.
+imagery"); the guide of each hyperspectral band is that of `hypersharpening`.
 
-    X_k = up(Y_k) + P_k - up(down(P_k)),   P_k = w_k . [Z, 1]
+    X_k = up(Y_k) + P_k - up(down(P_k)) = up(Y_k) + w_k . (Z - up(down(Z)))
 
-`down` is the pair's own Gaussian, so its MTF is matched exactly: the best setting there is, and
-better than the usual gain of 0.3 at Nyquist by 2.4 dB on the demo pair. The injection gain is 1,
-because the regression already scales P_k to its band (the covariance gain measures the same).
+`down` is the pair's own PSF, so its MTF is matched exactly: the best setting there is, and better
+than the usual gain of 0.3 at Nyquist by 2.4 dB on the demo pair. The injection gain is 1, because
+the regression already scales P_k to its band (the covariance gain measures the same).
 """
 
 from __future__ import annotations
@@ -19,26 +17,18 @@ from numpy.typing import NDArray
 
 from ..degrade import blur_and_decimate
 from .cubic import upsample
+from .hypersharpening import Kernel, regression
 
 Image = NDArray[np.float64]
 
 
-def fuse(hyperspectral: Image, multispectral: Image, ratio: int) -> Image:
-    """(B, h, w) and (b, h*ratio, w*ratio) to (B, h*ratio, w*ratio), in the first one's unit."""
-    guides = synthetic_guides(hyperspectral, multispectral, ratio)
-    details = guides - upsample(blur_and_decimate(guides, ratio), ratio)
-    return upsample(hyperspectral, ratio) + details
+def fuse(hyperspectral: Image, multispectral: Image, ratio: int, kernel: Kernel = None) -> Image:
+    """(B, h, w) and (b, h*ratio, w*ratio) to (B, h*ratio, w*ratio), in the first one's unit.
 
-
-def synthetic_guides(hyperspectral: Image, multispectral: Image, ratio: int) -> Image:
-    """For each hyperspectral band, the fine image that the multispectral bands best tell of it."""
-    coarse = _with_constant(blur_and_decimate(multispectral, ratio))
-    bands = hyperspectral.reshape(len(hyperspectral), -1)
-    weights, *_ = np.linalg.lstsq(coarse.T, bands.T, rcond=None)
-    guides = weights.T @ _with_constant(multispectral)
-    return guides.reshape(len(hyperspectral), *multispectral.shape[1:])
-
-
-def _with_constant(image: Image) -> NDArray[np.float64]:
-    """(b, H, W) to (b + 1, H * W): a row a band, and one of ones."""
-    return np.vstack([image.reshape(len(image), -1), np.ones(image[0].size)])
+    kernel: the hyperspectral sensor's PSF, as `degrade.observation` takes it.
+    """
+    coarse = blur_and_decimate(multispectral, ratio, kernel)
+    detail = multispectral - upsample(coarse, ratio)
+    return upsample(hyperspectral, ratio) + regression(
+        hyperspectral, coarse, ratio, kernel
+    ).details(detail)
