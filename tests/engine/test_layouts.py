@@ -1,4 +1,4 @@
-"""Benchmarks are read as they are published: small files made in the layouts of CAVE, ICVL, KAIST."""
+"""Benchmarks are read as they are published, shown on small files in their layouts."""
 
 from __future__ import annotations
 
