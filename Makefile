@@ -53,6 +53,10 @@ test-engine: $(STAMPS)/venv-engine-test  ## Run the tests of contract, models, e
 test-qgis: $(STAMPS)/venv-test $(STAMPS)/engine  ## Run the tests inside QGIS
 	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/pytest $(QGIS_ROOMS) $(PYTEST)
 
+.PHONY: bench-demo
+bench-demo: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## The demo with three seeds, and a real pair (ten minutes)
+	$(VENV_ENGINE_TEST)/bin/python benchmarks bench-demo $(BENCH)
+
 .PHONY: bench-peers
 bench-peers: $(STAMPS)/venv-engine-test  ## Figures against the classical methods; goes on where it was (a night)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks peers $(BUILD)/bench-peers $(BENCH)
@@ -68,6 +72,10 @@ bench-gpu: $(STAMPS)/venv-engine-test  ## What only an NVIDIA card can show: the
 .PHONY: bench-ablation
 bench-ablation: $(STAMPS)/venv-engine-test  ## The network without its parts; goes on where it was (a night)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks ablation $(BUILD)/bench-ablation $(BENCH)
+
+.PHONY: bench-start
+bench-start: $(STAMPS)/venv-test $(STAMPS)/engine  ## Seconds to the first tile, from cold and with a warm engine (minutes)
+	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/python benchmarks start $(BENCH)
 
 .PHONY: check
 check: $(STAMPS)/venv-check  ## Lint, check types, scan for what the plugin repository blocks

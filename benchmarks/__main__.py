@@ -26,9 +26,12 @@ def load_plugin_package() -> None:
 # Command -> the module of this folder whose `main` it is.
 COMMANDS = {
     "demo": "demo",
+    "bench-demo": "bench_demo",
     "peers": "bench_peers",
     "complexity": "bench_complexity",
     "ablation": "bench_ablation",
+    "start": "bench_start",
+    "routing-curve": "routing_curve",
     "gpu": "bench_gpu",
 }
 
