@@ -199,6 +199,10 @@ def test_sensors_are_those_that_their_operators_publish(sensor, folder, bands):
     np.testing.assert_allclose(found.weights.sum(1), 1)
 
 
+def test_every_sensor_that_can_be_asked_for_has_its_file():
+    assert sorted(path.stem for path in responses.SENSORS.glob("*.json")) == sorted(SENSORS)
+
+
 def test_a_guide_band_is_the_weighted_sum_of_bands(run, reference, tmp_path):
     values, _, guide = run(reference, response="sensor", sensor="Sentinel-2A")
     # 400 to 980 nm holds no short-wave infrared.

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from processing.gui.Postprocessing import handleAlgorithmResults
 from qgis.core import (
     QgsApplication,
     QgsExpression,
+    QgsProcessingAlgRunnerTask,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelChildAlgorithm,
     QgsProcessingModelChildParameterSource,
@@ -281,6 +283,47 @@ class TestWithTheEngine:
             "other.tif",
             "truth.tif",
         ]
+
+    def test_batch(self, simulate, ground, context, feedback):
+        """As the batch panel does it: one algorithm, run row by row."""
+        rows = [
+            ground.simulate(
+                SEED=seed,
+                OUTPUT_HS=str(ground.folder / f"hs {seed}.tif"),
+                OUTPUT_MS=str(ground.folder / f"ms {seed}.tif"),
+            )
+            for seed in range(2)
+        ]
+        for values in rows:
+            run(simulate, values, context, feedback)
+        first, second = (read(values["OUTPUT_MS"]) for values in rows)
+        assert first.shape == second.shape
+        assert (first != second).any()
+
+    @pytest.mark.parametrize("name", ["simulate", "assess"])
+    def test_cancel_ends_within_two_seconds_and_leaves_nothing(
+        self, provider, tmp_path, context, feedback, qtbot, name
+    ):
+        big = tmp_path / "big.tif"
+        write_raster(big, np.tile(np.rint(scene()).astype("uint16"), (1, 17, 17)), 10.0)
+        values = {
+            "simulate": {"INPUT": str(big), "RESPONSE": "random", "SNR_MS": 40},
+            "assess": {"INPUT": str(big), "REFERENCE": str(big)},
+        }[name]
+        outputs = {"simulate": ("OUTPUT_HS", "OUTPUT_MS"), "assess": ("ERROR_MAP", "SAM_MAP")}
+        values |= {output: str(tmp_path / f"{output}.tif") for output in outputs[name]}
+        outcome = []
+        algorithm = provider.algorithm(name).create()
+        task = QgsProcessingAlgRunnerTask(algorithm, values, context, feedback)
+        task.executed.connect(lambda done, _: outcome.append(done))
+        QgsApplication.taskManager().addTask(task)
+        qtbot.waitUntil(lambda: feedback.progress() > 12.0, timeout=120_000)
+        start = time.monotonic()
+        feedback.cancel()
+        qtbot.waitUntil(lambda: bool(outcome), timeout=10_000)
+        assert time.monotonic() - start < 2.0
+        assert outcome == [False]
+        assert [path.name for path in tmp_path.iterdir() if path.suffix != ".xml"] == ["big.tif"]
 
     def test_a_graphical_model_simulates_fuses_and_assesses_by_qgis_process(
         self, provider, root, ground
