@@ -102,7 +102,7 @@ def _try_driver(driver: str, path: str, folder: str, count: int, dtype: str) -> 
     first = os.path.join(folder, "first.tif")
     last = os.path.join(folder, "last" + Path(path).suffix)
     size = {"width": 4, "height": 4, "count": count, "dtype": dtype}
-    place = rasterio.Affine(1, 0, 0, 0, -1, 0)
+    place = rasterio.Affine(1, 0, 4, 0, -1, 4)
     wanted = np.ones((count, 4, 4), dtype=dtype)
     try:
         with rasterio.open(first, "w", driver="GTiff", transform=place, **size) as dataset:
