@@ -7,25 +7,13 @@ in the middle of the ratio x ratio fine pixels it covers, so kernels have the ra
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from ..rasd_qgis.engine.grid import Axis
+from ..rasd_qgis.engine.observe import DEFAULT_SIGMA, point_spread
+
 Image = NDArray[np.float64]
-
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-# A kernel about this many ratios long reaches 2.35 sigma where the FWHM is the ratio.
-KERNEL_RATIOS = 2
-
-
-def gaussian_kernel(size: int, sigma: float) -> NDArray[np.float64]:
-    """`size` samples of a Gaussian about its middle (between two samples if even), summing to 1."""
-    position = np.arange(size) - (size - 1) / 2
-    kernel = np.exp(-0.5 * (position / sigma) ** 2)
-    return kernel / kernel.sum()
-
-
-def usual_kernel(ratio: int) -> NDArray[np.float64]:
-    """The PSF of a simulated sensor along an axis: a Gaussian whose FWHM is the ratio."""
-    return gaussian_kernel(KERNEL_RATIOS * ratio + ratio % 2, ratio / FWHM_PER_SIGMA)
 
 
 def blur_and_decimate(image: Image, ratio: int, kernel: NDArray[np.float64] | None = None) -> Image:
@@ -46,9 +34,13 @@ def observation(
 ) -> NDArray[np.float64]:
     """(side / ratio, side): the blurring and decimation of one axis.
 
-    kernel: samples of the PSF, as many as the ratio or an even number more, summing to 1.
+    kernel: samples of the PSF, as many as the ratio or an even number more, summing to 1; None
+    takes the engine's own, a Gaussian whose full width at half maximum is the ratio.
     """
-    kernel = usual_kernel(ratio) if kernel is None else kernel
+    if kernel is None:
+        axis = Axis(float(ratio), 0.0)
+        weights = point_spread(axis, side // ratio, side, DEFAULT_SIGMA, dtype=torch.float64)
+        return np.asarray(weights.numpy())
     if len(kernel) < ratio or (len(kernel) - ratio) % 2:
         raise ValueError(f"a kernel of {len(kernel)} samples has no middle among {ratio} pixels")
     matrix = np.zeros((side // ratio, side))
