@@ -8,12 +8,21 @@ from qgis.PyQt.QtGui import QIcon
 from ..rasd_qgis.engine_link.child import stop_all
 from .assess import AssessAlgorithm
 from .base import ICONS
+from .confidence_map import ConfidenceMapAlgorithm
 from .fuse import FuseAlgorithm
 from .setup_engine import SetupEngineAlgorithm
 from .simulate import SimulateAlgorithm
+from .train import TrainAlgorithm
 from .version import plugin_version
 
-ALGORITHMS = (FuseAlgorithm, SimulateAlgorithm, AssessAlgorithm, SetupEngineAlgorithm)
+ALGORITHMS = (
+    FuseAlgorithm,
+    SimulateAlgorithm,
+    AssessAlgorithm,
+    TrainAlgorithm,
+    ConfidenceMapAlgorithm,
+    SetupEngineAlgorithm,
+)
 
 
 class RasdProvider(QgsProcessingProvider):

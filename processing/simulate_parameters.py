@@ -63,10 +63,21 @@ def parameters() -> list[QgsProcessingParameterDefinition]:
 
 
 def _inputs() -> list[QgsProcessingParameterDefinition]:
-    number, choice = QgsProcessingParameterNumber, QgsProcessingParameterEnum
+    number = QgsProcessingParameterNumber
     return [
         QgsProcessingParameterRasterLayer(INPUT, tr("Reference (hyperspectral, fine)")),
         number(RATIO, tr("Ratio"), _REAL, 4.0, minValue=LEAST_RATIO, maxValue=GREATEST_RATIO),
+        *response_parameters(),
+        _decibels(SNR_HS, tr("Signal-to-noise ratio of the hyperspectral layer (dB)")),
+        _decibels(SNR_MS, tr("Signal-to-noise ratio of the multispectral layer (dB)")),
+        QgsProcessingParameterExtent(EXTENT, tr("Extent to use"), optional=True),
+    ]
+
+
+def response_parameters() -> list[QgsProcessingParameterDefinition]:
+    """How the multispectral sensor sees a reference."""
+    number, choice = QgsProcessingParameterNumber, QgsProcessingParameterEnum
+    return [
         choice(
             RESPONSE,
             tr("Response of the multispectral sensor"),
@@ -98,10 +109,21 @@ def _inputs() -> list[QgsProcessingParameterDefinition]:
             minValue=1,
             maxValue=64,
         ),
-        _decibels(SNR_HS, tr("Signal-to-noise ratio of the hyperspectral layer (dB)")),
-        _decibels(SNR_MS, tr("Signal-to-noise ratio of the multispectral layer (dB)")),
-        QgsProcessingParameterExtent(EXTENT, tr("Extent to use"), optional=True),
     ]
+
+
+def response_values(
+    algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
+) -> dict[str, Any]:
+    """The fields of a request that `response_parameters` fill."""
+    bands = algorithm.parameterAsString(values, BANDS, context) or ""
+    return {
+        "response": algorithm.parameterAsEnumString(values, RESPONSE, context),
+        "sensor": algorithm.parameterAsEnumString(values, SENSOR, context),
+        "table": algorithm.parameterAsFile(values, RESPONSE_FILE, context) or None,
+        "bands": tuple(name.strip() for name in bands.split(",") if name.strip()),
+        "random_bands": algorithm.parameterAsInt(values, RANDOM_BANDS, context),
+    }
 
 
 def _decibels(name: str, text: str) -> QgsProcessingParameterDefinition:
@@ -187,7 +209,6 @@ def _request(
 ) -> SimulateRequest:
     reference = raster_layer(algorithm, values, INPUT, context)
     real = algorithm.parameterAsDouble
-    bands = algorithm.parameterAsString(values, BANDS, context) or ""
     return SimulateRequest(
         run_id=secrets.token_hex(8),
         reference=raster_source(reference),
@@ -198,11 +219,7 @@ def _request(
         mtf=optional(real, values, MTF, context),
         kernel_size=optional(algorithm.parameterAsInt, values, KERNEL_SIZE, context),
         phase=algorithm.parameterAsEnumString(values, PHASE, context),
-        response=algorithm.parameterAsEnumString(values, RESPONSE, context),
-        sensor=algorithm.parameterAsEnumString(values, SENSOR, context),
-        table=algorithm.parameterAsFile(values, RESPONSE_FILE, context) or None,
-        bands=tuple(name.strip() for name in bands.split(",") if name.strip()),
-        random_bands=algorithm.parameterAsInt(values, RANDOM_BANDS, context),
+        **response_values(algorithm, values, context),
         snr_coarse=optional(real, values, SNR_HS, context),
         snr_guide=optional(real, values, SNR_MS, context),
         extent=extent(algorithm, values, EXTENT, reference.crs(), context),

@@ -19,12 +19,15 @@ from qgis.core import (
     QgsGradientColorRamp,
     QgsGradientStop,
     QgsMultiBandColorRenderer,
+    QgsPalettedRasterRenderer,
     QgsRasterLayer,
     QgsRasterRenderer,
     QgsRasterShader,
     QgsSingleBandPseudoColorRenderer,
 )
 from qgis.PyQt.QtGui import QColor
+
+from .translation import tr
 
 STRETCH = (0.02, 0.98)  # of the pixels, darker and brighter ones saturate
 STRETCH_SIDE, VARIANCE_SIDE = 200, 32  # pixels a side that are looked at
@@ -66,7 +69,12 @@ class ErrorRamp:
     greatest: float
 
 
-Look = Union[NaturalColour, ConfidenceRamp, ErrorRamp]
+@dataclass(frozen=True)
+class RoutingClasses:
+    """The first band, which branch a point took."""
+
+
+Look = Union[NaturalColour, ConfidenceRamp, ErrorRamp, RoutingClasses]
 
 
 def natural_colour(layer: QgsRasterLayer, rgb: Sequence[int] | None) -> NaturalColour:
@@ -85,6 +93,8 @@ def apply_look(layer: QgsRasterLayer, look: Look) -> None:
     """Give `layer` that look."""
     if isinstance(look, NaturalColour):
         layer.setRenderer(_natural(layer, look))
+    elif isinstance(look, RoutingClasses):
+        layer.setRenderer(_classes(layer))
     else:
         layer.setRenderer(_ramp(layer, look.greatest if isinstance(look, ErrorRamp) else 1.0))
     layer.triggerRepaint()
@@ -140,6 +150,17 @@ def _ramp(layer: QgsRasterLayer, greatest: float) -> QgsRasterRenderer:
     renderer.setClassificationMin(0.0)
     renderer.setClassificationMax(greatest)
     return renderer
+
+
+def _classes(layer: QgsRasterLayer) -> QgsRasterRenderer:
+    """The ends of the ramp: a point in the low-rank branch is one that was trusted."""
+    names = (tr("attention branch"), tr("low-rank branch"))
+    colours = (QColor(RAMP[0]), QColor(RAMP[-1]))
+    classes = [
+        QgsPalettedRasterRenderer.Class(value, colour, name)
+        for value, (colour, name) in enumerate(zip(colours, names))
+    ]
+    return QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes)
 
 
 def _sample(layer: QgsRasterLayer, band: int, side: int) -> list[float]:

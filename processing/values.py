@@ -37,7 +37,7 @@ def raster_layer(
     """The layer that a parameter names; InputError where QGIS cannot open it."""
     layer = algorithm.parameterAsRasterLayer(values, name, context)
     if layer is None:
-        layer = _subdataset(values.get(name))
+        layer = subdataset(values.get(name))
     if layer is None or not layer.isValid():
         raise InputError(
             f"{name}: “{values.get(name)}” cannot be opened as a raster.",
@@ -107,7 +107,7 @@ def provenance(algorithm: str) -> dict[str, str]:
     }
 
 
-def _subdataset(value: Any) -> QgsRasterLayer | None:
+def subdataset(value: Any) -> QgsRasterLayer | None:
     """The layer of a GDAL name such as NETCDF:"file":part, which QGIS itself does not look up."""
     files = local_files(value) if isinstance(value, str) else []
     return QgsRasterLayer(value, files[0].stem, "gdal") if files else None

@@ -1,0 +1,143 @@
+"""The parameters of rasd:confidencemap: what they are, and the request that they make."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingOutputDefinition,
+    QgsProcessingOutputMultipleLayers,
+    QgsProcessingOutputRasterLayer,
+    QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+from ..rasd_qgis.contract.errors import InputError
+from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE, ConfidenceRequest
+from .layers import raster_source
+from .outputs import check_outputs, stated_path
+from .translation import tr
+from .values import advanced, extent, optional, provenance, raster_layer, with_layers
+
+INPUT_HS, INPUT_MS, MODEL_FILE = "INPUT_HS", "INPUT_MS", "MODEL_FILE"
+ROUTING_RATIOS, EXTENT, LOAD = "ROUTING_RATIOS", "EXTENT", "LOAD"
+PSF_SIGMA, DEVICE, TILE_SIZE = "PSF_SIGMA", "DEVICE", "TILE_SIZE"
+FOLDER = "FOLDER"
+CONFIDENCE_LAYERS, ROUTING_LAYERS = "CONFIDENCE_LAYERS", "ROUTING_LAYERS"
+CONFIDENCE, ROUTING, LOW_RANK_SHARES = "CONFIDENCE", "ROUTING", "LOW_RANK_SHARES"
+
+_REAL = QgsProcessingParameterNumber.Type.Double
+_WHOLE = QgsProcessingParameterNumber.Type.Integer
+
+
+def parameters() -> list[QgsProcessingParameterDefinition]:
+    """The parameters in the order the dialog shows them, the advanced ones last."""
+    number = QgsProcessingParameterNumber
+    knobs = [
+        number(
+            PSF_SIGMA,
+            tr("Standard deviation of the sensor's blur (coarse pixels)"),
+            _REAL,
+            optional=True,
+            minValue=0.0,
+            maxValue=10.0,
+        ),
+        QgsProcessingParameterEnum(
+            DEVICE, tr("Device"), list(DEVICES), defaultValue=DEVICES[0], usesStaticStrings=True
+        ),
+        number(TILE_SIZE, tr("Tile size (fine pixels)"), _WHOLE, 512, minValue=LEAST_TILE),
+    ]
+    return [
+        QgsProcessingParameterRasterLayer(INPUT_HS, tr("Hyperspectral layer (coarse)")),
+        QgsProcessingParameterRasterLayer(INPUT_MS, tr("Multispectral layer (fine)")),
+        QgsProcessingParameterFile(
+            MODEL_FILE, tr("Model file"), fileFilter="Safetensors (*.safetensors)"
+        ),
+        QgsProcessingParameterString(
+            ROUTING_RATIOS, tr("Routing ratios, with commas between"), defaultValue="0.5"
+        ),
+        QgsProcessingParameterExtent(EXTENT, tr("Extent to map"), optional=True),
+        QgsProcessingParameterBoolean(LOAD, tr("Add the maps to the project"), defaultValue=True),
+        QgsProcessingParameterFolderDestination(FOLDER, tr("Folder of the maps")),
+        *map(advanced, knobs),
+    ]
+
+
+def other_outputs() -> list[QgsProcessingOutputDefinition]:
+    """The maps, and what a run tells besides."""
+    return [
+        QgsProcessingOutputMultipleLayers(CONFIDENCE_LAYERS, tr("Confidence, a layer a ratio")),
+        QgsProcessingOutputMultipleLayers(ROUTING_LAYERS, tr("Routing, a layer a ratio")),
+        QgsProcessingOutputRasterLayer(CONFIDENCE, tr("Confidence at the first ratio")),
+        QgsProcessingOutputRasterLayer(ROUTING, tr("Routing at the first ratio")),
+        QgsProcessingOutputString(
+            LOW_RANK_SHARES, tr("Share of points in the low-rank branch, by ratio")
+        ),
+    ]
+
+
+def check(
+    algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
+) -> dict[str, Any]:
+    """Raise the sentence for what no run could use; the values with layers for their names."""
+    folder = stated_path(values.get(FOLDER)) or "a temporary folder"
+    check_outputs(_request(algorithm, values, context, folder))
+    return with_layers(algorithm, values, (INPUT_HS, INPUT_MS), context)
+
+
+def confidence_request(
+    algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
+) -> ConfidenceRequest:
+    """The request that these parameter values make; RasdError where they make none.
+
+    A temporary folder gets its name here, so it is called once a run.
+    """
+    folder = algorithm.parameterAsString(values, FOLDER, context)
+    request = _request(algorithm, values, context, folder)
+    check_outputs(request)
+    return request
+
+
+def _request(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    context: QgsProcessingContext,
+    folder: str,
+) -> ConfidenceRequest:
+    multispectral = raster_layer(algorithm, values, INPUT_MS, context)
+    return ConfidenceRequest(
+        run_id=secrets.token_hex(8),
+        hyperspectral=raster_source(raster_layer(algorithm, values, INPUT_HS, context)),
+        multispectral=raster_source(multispectral),
+        model_file=algorithm.parameterAsFile(values, MODEL_FILE, context),
+        folder=folder,
+        ratios=_ratios(algorithm.parameterAsString(values, ROUTING_RATIOS, context)),
+        extent=extent(algorithm, values, EXTENT, multispectral.crs(), context),
+        psf_sigma=optional(algorithm.parameterAsDouble, values, PSF_SIGMA, context),
+        device=algorithm.parameterAsEnumString(values, DEVICE, context),
+        tile_size=algorithm.parameterAsInt(values, TILE_SIZE, context),
+        provenance=provenance("rasd:confidencemap"),
+    )
+
+
+def _ratios(text: str) -> tuple[float, ...]:
+    """The numbers of a text that parts them by commas, semicolons or spaces."""
+    words = text.replace(",", " ").replace(";", " ").split()
+    try:
+        return tuple(float(word) for word in words)
+    except ValueError as error:
+        raise InputError(
+            f"The routing ratios “{text}” are not all numbers.",
+            "Give them with commas between, as in 0.3, 0.5, 0.9.",
+        ) from error
