@@ -399,7 +399,7 @@ def round_trip() -> QgsProcessingModelAlgorithm:
                 "EXTENT": static("500000,500100,4499900,4500000 [EPSG:32632]"),
                 "TARGET_CRS": static("EPSG:32632"),
                 "PIXEL_SIZE": static(10),
-                "NUMBER": source.fromExpression("@assess_PSNR"),
+                "NUMBER": child("assess", "PSNR"),
                 "OUTPUT_TYPE": static(5),
             },
             [],
