@@ -17,7 +17,7 @@ from .environment import STAMP, site_folders
 from .surroundings import clean_environment
 
 STAY_S = 120.0  # the longest an engine waits for the next run
-# What an idle engine may keep to itself, libraries apart; 250 MiB after a run on a small scene.
+# What an idle engine may keep to itself, libraries apart; small scenes leave 200 to 450 MiB.
 MOST_MIB = 1024.0
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +78,12 @@ def stop() -> None:
     if kept is not None:
         kept[1].kill()
         kept[1].end()
+
+
+def process_id() -> int | None:
+    """The process id of the warm engine; None where there is none."""
+    with _lock:
+        return _kept[1].process.pid if _kept is not None else None
 
 
 def _bury(child: Child) -> None:

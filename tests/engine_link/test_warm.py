@@ -49,17 +49,13 @@ def server(stub) -> Server:
     return Server(stub)
 
 
-def kept_pid() -> int | None:
-    return warm._kept[1].process.pid if warm._kept else None
-
-
 def footprint() -> tuple[int, int]:
     return len(os.listdir("/proc/self/fd")), threading.active_count()
 
 
 def test_the_second_run_is_served_by_the_process_of_the_first(server):
     first, second = server.run(), server.run()
-    assert second["pid"] == first["pid"] == kept_pid()
+    assert second["pid"] == first["pid"] == warm.process_id()
     assert (first["served"], second["served"]) == (1, 2)
 
 
@@ -75,7 +71,7 @@ def test_an_idle_engine_that_was_killed_is_cleaned_up_and_replaced(server, numbe
     os.kill(first["pid"], number)
     assert wait_for(lambda: footprint() == before, 2.0), (before, footprint())
     assert not children._living
-    assert kept_pid() is None
+    assert warm.process_id() is None
     assert server.run()["served"] == 1
 
 
@@ -138,8 +134,8 @@ def test_runs_at_once_have_an_engine_each_and_one_stays(server):
     assert len(pids) == 3
     assert warm_pid in pids
     assert wait_for(lambda: sum(map(is_alive, pids)) == 1, 2.0)
-    assert is_alive(kept_pid())
-    assert {child.process.pid for child in children._living} == {kept_pid()}
+    assert is_alive(warm.process_id())
+    assert {child.process.pid for child in children._living} == {warm.process_id()}
 
 
 def test_cancel_ends_the_warm_engine_and_the_next_run_starts_another(server):
@@ -227,7 +223,7 @@ def test_unloading_the_plugin_ends_the_idle_engine(server):
     assert not is_alive(pid)
     assert time.monotonic() - start < 1.0
     assert wait_for(lambda: not children._living, 2.0)
-    assert kept_pid() is None
+    assert warm.process_id() is None
 
 
 def test_a_run_that_ends_after_the_plugin_was_unloaded_keeps_nothing(server):
@@ -238,7 +234,7 @@ def test_a_run_that_ends_after_the_plugin_was_unloaded_keeps_nothing(server):
     feedback.setProgress = stop_at_the_end
     with pytest.raises(errors.Cancelled):
         server.run("time.sleep(60)", feedback)
-    assert kept_pid() is None
+    assert warm.process_id() is None
     assert not children._living
 
 

@@ -38,10 +38,6 @@ def engines() -> set[int]:
     return {child.process.pid for child in children._living}
 
 
-def kept() -> int | None:
-    return warm._kept[1].process.pid if warm._kept else None
-
-
 def exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
@@ -77,7 +73,7 @@ def test_a_warm_engine_gives_the_pixels_of_a_cold_one(fuse, pair, context):
 
     cold = both("cold")
     (pid,) = engines()
-    assert kept() == pid
+    assert warm.process_id() == pid
     run(fuse, pair, context, TRAINING_STEPS=2, SEED=9, ROUTING_RATIO=0.8)
     warmed = both("warm")
     assert engines() == {pid}
@@ -87,27 +83,27 @@ def test_a_warm_engine_gives_the_pixels_of_a_cold_one(fuse, pair, context):
 
 def test_after_a_refusal_the_same_engine_serves_the_next_run(fuse, pair, context):
     run(fuse, pair, context)
-    pid, feedback = kept(), Feedback()
+    pid, feedback = warm.process_id(), Feedback()
     _, done = fuse.create().run(pair.values(EXTENT="0,10,0,10 [EPSG:32632]"), context, feedback)
     assert not done
     assert feedback.errors
     run(fuse, pair, context)
-    assert kept() == pid
+    assert warm.process_id() == pid
 
 
 def test_an_idle_engine_that_is_killed_harms_no_run(fuse, pair, context):
     run(fuse, pair, context)
-    pid = kept()
+    pid = warm.process_id()
     os.kill(pid, signal.SIGKILL)
     run(fuse, pair, context)
-    assert kept() not in (pid, None)
+    assert warm.process_id() not in (pid, None)
     assert not exists(pid)
 
 
 def test_the_engine_goes_when_it_was_idle_for_long_enough(fuse, pair, context, monkeypatch):
     monkeypatch.setattr(warm, "STAY_S", 1.0)
     run(fuse, pair, context)
-    pid = kept()
+    pid = warm.process_id()
     assert exists(pid)
     assert wait_for(lambda: not exists(pid), 10.0)
     assert wait_for(lambda: not engines(), 2.0)
@@ -126,14 +122,14 @@ def test_an_engine_that_would_keep_too_much_memory_goes_after_its_run(
 def test_an_idle_engine_keeps_far_less_memory_than_its_bound(fuse, pair, context):
     for _ in range(4):
         run(fuse, pair, context)
-    _, resident, shared = Path(f"/proc/{kept()}/statm").read_text().split()[:3]
+    _, resident, shared = Path(f"/proc/{warm.process_id()}/statm").read_text().split()[:3]
     mib = (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 2**20
     assert mib < 0.5 * warm.MOST_MIB
 
 
 def test_cancel_ends_a_warm_engine_and_the_next_run_is_as_good(fuse, pair, context):
     run(fuse, pair, context)
-    pid, feedback = kept(), Feedback()
+    pid, feedback = warm.process_id(), Feedback()
     threading.Timer(1.0, feedback.cancel).start()
     values = pair.values(TRAINING_STEPS=1_000_000, OUTPUT=str(pair.folder / "cancelled.tif"))
     _, done = fuse.create().run(values, context, feedback)
@@ -142,7 +138,7 @@ def test_cancel_ends_a_warm_engine_and_the_next_run_is_as_good(fuse, pair, conte
     assert not engines()
     assert not list(pair.folder.glob("*cancelled*"))
     run(fuse, pair, context)
-    assert kept() is not None
+    assert warm.process_id() is not None
 
 
 def test_runs_in_several_threads_have_an_engine_each(fuse, pair, context):
@@ -166,12 +162,12 @@ def test_runs_in_several_threads_have_an_engine_each(fuse, pair, context):
     assert list(outcomes.values()) == [True, True]
     first, second = map(pixels, outcomes)
     np.testing.assert_array_equal(first, second)
-    assert wait_for(lambda: engines() == {kept()}, 5.0)
+    assert wait_for(lambda: engines() == {warm.process_id()}, 5.0)
 
 
 def test_unloading_the_provider_ends_the_idle_engine(fuse, pair, context):
     run(fuse, pair, context)
-    pid = kept()
+    pid = warm.process_id()
     children.stop_all()
     assert not exists(pid)
 
