@@ -38,13 +38,16 @@ class SpectralCorrelation(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """(N, n, C) → S (N, 2C, 2C), block-diagonal over the heads, each row summing to 1."""
-        gram = torch.bmm(points.transpose(1, 2), points)
+        heads = self.by_head(torch.bmm(points.transpose(1, 2), points))
+        return torch.stack([torch.block_diag(*sample) for sample in heads])
+
+    def by_head(self, gram: Tensor) -> Tensor:
+        """Gram matrices (N, C, C) of the points → S's blocks (N, heads, 2C / heads, 2C / heads)."""
         query, key = self._by_head(self.query), self._by_head(self.key)
         query_gram, key_gram = self._through(query, gram), self._through(key, gram)
         products = key_gram @ query.transpose(1, 2)
         lengths = _lengths(key_gram, key)[..., :, None] * _lengths(query_gram, query)[..., None, :]
-        attention = torch.softmax(self.temperature[:, None, None] * products / lengths, -1)
-        return torch.stack([torch.block_diag(*sample) for sample in attention])
+        return torch.softmax(self.temperature[:, None, None] * products / lengths, -1)
 
     def _by_head(self, layer: nn.Linear) -> Tensor:
         """(heads, 2C / heads, C)."""

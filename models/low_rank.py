@@ -29,7 +29,8 @@ class RankOneTerm(nn.Module):
             nn.Conv2d(1, 1, 3, padding=1), nn.LeakyReLU(SLOPE), nn.Conv2d(1, 1, 3, padding=1)
         )
         self.colour = nn.Sequential(
-            nn.Linear(channels, channels // 4), nn.LeakyReLU(SLOPE),
+            nn.Linear(channels, channels // 4),
+            nn.LeakyReLU(SLOPE),
             nn.Linear(channels // 4, channels),
         )
 
@@ -53,19 +54,26 @@ class LowRank(nn.Module):
     def forward(self, points: Tensor, grid: tuple[int, int]) -> Tensor:
         """X_L (N, h·w, C), in sorted order, on its pseudo-grid (h, w); returns the same shape."""
         planes, colours = self._decompose(points, grid)
-        channels = points.shape[-1]
-        # join(T_1 ‖ … ‖ T_K) = Σ plane_k ⊗ (join_k colour_k) + bias
-        weight = self.join.weight.view(channels, len(self.terms), channels)
-        joined = torch.einsum("okc,nkc->nko", weight, colours)
+        joined = self.joined(colours)
         return points * torch.baddbmm(self.join.bias, planes.transpose(1, 2), joined)
+
+    def joined(self, colours: Tensor) -> Tensor:
+        """Each term's colour through its share of the join: (N, K, C) → the same shape.
+
+        join(T_1 ‖ … ‖ T_K) = Σ plane_k ⊗ (join_k colour_k) + bias.
+        """
+        channels = colours.shape[-1]
+        weight = self.join.weight.view(channels, len(self.terms), channels)
+        return torch.einsum("okc,nkc->nko", weight, colours)
 
     def _decompose(self, points: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Planes (N, K, h·w) and colours (N, K, C), each from what those before it left."""
         cube = points.unflatten(1, grid)
         over_columns = cube.mean(2)
-        rows = over_columns.mean(2)
-        columns = cube.mean(1).mean(2)
-        colours = over_columns.mean(1)
+        return self.terms_of(over_columns.mean(2), cube.mean(1).mean(2), over_columns.mean(1))
+
+    def terms_of(self, rows: Tensor, columns: Tensor, colours: Tensor) -> tuple[Tensor, Tensor]:
+        """Planes (N, K, h·w) and colours (N, K, C) from the means (N, h), (N, w), (N, C) of X_L."""
         planes, shades = [], []
         for term in self.terms:
             plane, colour = term(rows, columns, colours)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import fast
 from .config import RASDConfig
 from .layout import as_points
 from .multiscale import SCALE, MultiScaleRASD
@@ -79,6 +80,19 @@ class RASDFuNet(nn.Module):
         self._check(start, guide, ratio)
         height, width = start.shape[2:]
         start, guide = _padded(start), _padded(guide)
+        if fast.usable(self, start):
+            image, maps = fast.predict(self, start, guide, ratio)
+        else:
+            image, maps = self._fused(start, guide, ratio)
+        enlarged = [side for fine, coarse in maps for side in (fine, _enlarged(coarse))]
+        confidence = torch.stack(enlarged, 1)[..., :height, :width]
+        share = _share(start.shape[2], start.shape[3], ratio)
+        return Fused(image[..., :height, :width], confidence, share)
+
+    def _fused(
+        self, start: Tensor, guide: Tensor, ratio: float
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """The image, and each stage's confidence maps; sides are multiples of 8."""
         # N, B, H·W: each stage adds its share of the reconstruction at once, none is kept for it
         image = start.flatten(2)
         features = self.enter(torch.cat((start, guide), 1).permute(0, 2, 3, 1))
@@ -88,10 +102,8 @@ class RASDFuNet(nn.Module):
         for stage, weight in zip(self.stages, weights[1:]):
             features, fine, coarse = stage(features, ratio)
             image = _added(image, weight, features)
-            maps += [fine, _enlarged(coarse)]
-        image, confidence = image.view_as(start), torch.stack(maps, 1)
-        share = _share(start.shape[2], start.shape[3], ratio)
-        return Fused(image[..., :height, :width], confidence[..., :height, :width], share)
+            maps.append((fine, coarse))
+        return image.view_as(start), maps
 
     def _check(self, start: Tensor, guide: Tensor, ratio: float) -> None:
         bands = (self.config.hs_bands, self.config.guide_bands)

@@ -48,13 +48,22 @@ class Permutation:
         """(N, n, C) in this order, back to their places."""
         return _MoveRows.apply(points.flatten(0, 1), self.back, self.there).view(points.shape)
 
+    def after(self, rows: Tensor) -> Permutation:
+        """The same order, of points that `rows` (N·n,) takes out of another list."""
+        there = rows[self.there]
+        return Permutation(there, _inverse(there))
+
 
 def descending(keys: Tensor) -> Permutation:
     """The stable order of keys (N, n), none negative, from greatest to least, sample by sample."""
     there = _order(keys.detach())
+    return Permutation(there, _inverse(there))
+
+
+def _inverse(there: Tensor) -> Tensor:
     back = torch.empty_like(there)
-    back[there] = torch.arange(there.numel(), device=keys.device)
-    return Permutation(there, back)
+    back[there] = torch.arange(there.numel(), device=there.device)
+    return back
 
 
 def _order(keys: Tensor) -> Tensor:

@@ -27,9 +27,12 @@ def kernel_cache(named: str) -> Path | None:
 
 
 def _digest() -> str:
-    """Of every source here: numba looks at a kernel's own file alone, not at what it is made of."""
+    """Of every source of the rooms with kernels: numba looks at a kernel's own file alone."""
     here = Path(__file__).parent
-    sources = sorted([*here.glob("*.py"), *here.glob("*.cu")])
+    rooms = (here, here.parent / "kernels")
+    sources = sorted(
+        path for room in rooms for kind in ("*.py", "*.cu") for path in room.glob(kind)
+    )
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 

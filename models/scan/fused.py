@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Callable
 
@@ -13,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from .threads import as_arrays, work_off
 
 
 @lru_cache(maxsize=1)
@@ -65,7 +65,8 @@ class _FusedScan(torch.autograd.Function):
         chunks = -(-length // compiled().CHUNK) if keep else 0
         y = torch.empty_like(inputs[0])
         saved = _rows(u.new_empty(n * chunks * channels * states))
-        _each_group(compiled().forward, n, groups, (inputs, y, saved), states)
+        scratch = states + compiled().CHUNK
+        _each_group(compiled().forward, n, groups, (inputs, y, saved), scratch)
         ctx.save_for_backward(*inputs, saved)
         return y.view(n, length, channels)
 
@@ -105,39 +106,14 @@ def _arranged(
 def _each_group(
     kernel: Callable[..., None], n: int, groups: int, arguments: tuple[Any, ...], scratch: int
 ) -> None:
-    """Run the kernel for every sequence and group on torch's number of threads, this one too.
+    """Run the kernel for every sequence and group.
 
-    arguments: tensors, or tuples of them; each thread adds `scratch` rows of its own. Threads of
-    our own rather than numba's: its default layer ends the process when two callers meet, and its
-    OpenMP would stand beside torch's.
+    arguments: tensors, or tuples of them; each thread adds `scratch` rows of its own.
     """
-    arrays = tuple(_as_arrays(argument) for argument in arguments)
-    tasks = deque((i, g) for i in range(n) for g in range(groups))
+    arrays = as_arrays(arguments)
 
-    def work_off() -> None:
-        own = torch.empty(scratch, compiled().LANES).numpy()
-        while True:
-            try:
-                sequence, group = tasks.popleft()
-            except IndexError:
-                return
-            kernel(sequence, group, groups, *arrays, own)
+    def call(task: tuple[int, int], own: Tensor) -> None:
+        kernel(*task, groups, *arrays, own.view(scratch, -1).numpy())
 
-    helpers = min(torch.get_num_threads(), len(tasks)) - 1
-    started = [_pool(helpers).submit(work_off) for _ in range(helpers)]
-    work_off()
-    for helper in started:
-        # One that has not begun finds nothing left to do (in a forked child it never would begin).
-        if not helper.cancel():
-            helper.result()
-
-
-def _as_arrays(argument: Any) -> Any:
-    if isinstance(argument, Tensor):
-        return argument.detach().numpy()
-    return tuple(_as_arrays(tensor) for tensor in argument)
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="selective-scan")
+    tasks = ((i, g) for i in range(n) for g in range(groups))
+    work_off(call, tasks, scratch * compiled().LANES)

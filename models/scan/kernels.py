@@ -12,14 +12,12 @@ Every array is float32 and contiguous: points (N·L·G, LANES), rates (G·S, LAN
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Callable
+from typing import Any
 
-from numba import config, float32, int64, njit, void
+from numba import float32, int64
 from numba.types import Tuple
 
-from .cache import kernel_cache
+from .compiling import compile_kernel
 from .simd import LANES, LOG2_E, exp2, lane_sum, load, sigmoid, softplus, splat, store
 
 __all__ = ["CHUNK", "LANES", "LOG2_E", "backward", "forward"]
@@ -32,12 +30,13 @@ LN_2 = 0.6931471805599453
 
 
 def _forward(
-    n: int, g: int, groups: int, inputs: tuple[Any, ...], y: Any, saved: Any, state: Any
+    n: int, g: int, groups: int, inputs: tuple[Any, ...], y: Any, saved: Any, work: Any
 ) -> None:
     """Write y of group g of sequence n, and the state before every CHUNK-th point.
 
     inputs: points u and delta; A·log2(e) as rates; maps B and C; channels D and delta_bias.
-    saved: (N·G·chunks·S, LANES), without rows where none are wanted. state: (S, LANES) scratch.
+    saved: (N·G·chunks·S, LANES), without rows where none are wanted.
+    work: (S + CHUNK, LANES) scratch: the state, and a chunk's steps.
     """
     u, delta, rate, B, C, D, bias = inputs
     length, states = B.shape[1], B.shape[2]
@@ -45,21 +44,30 @@ def _forward(
     row = (n * groups + g) * ((length + CHUNK - 1) // CHUNK) * states
     offset, skip = load(bias, g), load(D, g)
     for s in range(states):
-        store(state, s, splat(float32(0.0)))
-    for t in range(length):
-        if keep and t % CHUNK == 0:
+        store(work, s, splat(float32(0.0)))
+    for first in range(0, length, CHUNK):
+        if keep:
             for s in range(states):
-                store(saved, row + s, load(state, s))
+                store(saved, row + s, load(work, s))
             row += states
-        p = (n * length + t) * groups + g
-        step, value = softplus(load(delta, p) + offset), load(u, p)
-        drive, total = step * value, skip * value
-        for s in range(states):
-            decay = exp2(step * load(rate, g * states + s))
-            after = drive * splat(B[n, t, s]) + decay * load(state, s)
-            store(state, s, after)
-            total = total + after * splat(C[n, t, s])
-        store(y, p, total)
+        last = min(length, first + CHUNK)
+        # Steps come first for a whole chunk: inside the loop over points each would wait for them.
+        for t in range(first, last):
+            store(
+                work,
+                states + t - first,
+                softplus(load(delta, (n * length + t) * groups + g) + offset),
+            )
+        for t in range(first, last):
+            p = (n * length + t) * groups + g
+            step, value = load(work, states + t - first), load(u, p)
+            drive, total = step * value, skip * value
+            for s in range(states):
+                decay = exp2(step * load(rate, g * states + s))
+                after = drive * splat(B[n, t, s]) + decay * load(work, s)
+                store(work, s, after)
+                total = total + after * splat(C[n, t, s])
+            store(y, p, total)
 
 
 def _backward(
@@ -127,29 +135,10 @@ def _backward(
             store(ddelta, p, dstep * sigmoid(raw))
 
 
-@contextmanager
-def _cached_for_user() -> Iterator[bool]:
-    """Point numba at our own folder in the user's cache; False if nothing can be kept there."""
-    usual = config.CACHE_DIR
-    folder = kernel_cache(usual)
-    if folder is not None:
-        config.CACHE_DIR = str(folder)
-    try:
-        yield folder is not None
-    finally:
-        config.CACHE_DIR = usual
-
-
-def _compiled(function: Callable[..., None], *arguments: Any, cache: bool) -> Callable[..., None]:
-    """Compile for three numbers and these types: explicit, so that importing does all the work."""
-    signature = void(int64, int64, int64, *arguments)
-    return njit(signature, nogil=True, error_model="numpy", cache=cache)(function)
-
-
 _Rows, _Map = float32[:, ::1], float32[:, :, ::1]
 _Inputs = Tuple((_Rows, _Rows, _Rows, _Map, _Map, _Rows, _Rows))
 _Gradients = Tuple((_Rows, _Rows, _Rows, _Map, _Map))
 
-with _cached_for_user() as _cached:
-    forward = _compiled(_forward, _Inputs, _Rows, _Rows, _Rows, cache=_cached)
-    backward = _compiled(_backward, _Inputs, _Rows, _Rows, _Gradients, _Rows, cache=_cached)
+_Numbers = (int64, int64, int64)
+forward = compile_kernel(_forward, *_Numbers, _Inputs, _Rows, _Rows, _Rows)
+backward = compile_kernel(_backward, *_Numbers, _Inputs, _Rows, _Rows, _Gradients, _Rows)

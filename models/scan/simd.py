@@ -42,6 +42,8 @@ _LOG1P = (
     0.99999994,
 )
 
+_NO_FRACTION = 1.5 * 2.0**23
+
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 _FUSE = ("contract",)
@@ -197,10 +199,12 @@ def _clamped(builder: ir.IRBuilder, x: ir.Value, low: float, high: float) -> ir.
 def _exp2(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """A polynomial for the fraction, and the whole part set as the exponent's bits."""
     x = _clamped(builder, x, -126.0, 127.0)
-    biased = builder.fptosi(builder.fadd(x, _constant(127.5)), _INTS)
-    whole = builder.fsub(builder.sitofp(biased, _FLOATS), _constant(127.0))
-    fraction = builder.fsub(x, whole)
-    power = builder.shl(biased, ir.Constant(_INTS, [23] * LANES))
+    # Floats of this size have no room for a fraction: adding rounds, and the last bits are the
+    # whole part.
+    shifted = builder.fadd(x, _constant(_NO_FRACTION))
+    fraction = builder.fsub(x, builder.fsub(shifted, _constant(_NO_FRACTION)))
+    bits = builder.shl(builder.bitcast(shifted, _INTS), ir.Constant(_INTS, [23] * LANES))
+    power = builder.add(bits, ir.Constant(_INTS, [127 << 23] * LANES))
     return builder.fmul(
         _polynomial(builder, fraction, _EXP2), builder.bitcast(power, _FLOATS), flags=_FUSE
     )

@@ -16,9 +16,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "root": ({"plugin"}, set()),
     "rasd_qgis": (set(), set()),
     "contract": (set(), set()),
-    "models": ({"scan"}, {"torch"}),
+    "models": ({"scan", "kernels"}, {"torch"}),
     # llvmlite is numba's own back end, and comes with it.
     "scan": (set(), {"torch", "numpy", "numba", "llvmlite", "triton", "mamba_ssm"}),
+    "kernels": ({"scan"}, {"torch", "numba", "llvmlite"}),
     "engine": ({"contract", "models"}, {"torch", "numpy", "rasterio"}),
     "engine_link": ({"contract"}, {"qgis"}),
     "processing": ({"contract", "engine_link"}, {"qgis"}),
@@ -29,7 +30,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "plugin": ({"processing", "gui"}, {"qgis", "processing"}),
 }
-# What only the scan may use although the engine's venv has it.
+# What only the scan and the kernels may use although the engine's venv has it.
 SCAN_ONLY = {"numba"}
 # The longest prefix of a file's path tells its room.
 PLACES = {
@@ -43,6 +44,7 @@ PLACES = {
     "processing/": "processing",
     "models/": "models",
     "models/scan/": "scan",
+    "models/kernels/": "kernels",
 }
 PRODUCT = ("processing", "rasd_qgis", "models", "resources")
 
@@ -144,6 +146,8 @@ def test_plugin_root_loads_nothing_until_it_is_called(root: Path) -> None:
         ("rasd_qgis/engine/x.py", "from ...processing import fuse"),
         ("rasd_qgis/engine_link/x.py", "def f():\n    import torch"),
         ("models/x.py", "import numba"),
+        ("models/fast/x.py", "import numba"),
+        ("models/kernels/x.py", "from ..routing import descending"),
         ("models/x.py", "from ..rasd_qgis.engine import read"),
         ("processing/x.py", "import torch"),
         ("processing/x.py", "from PyQt5.QtCore import Qt"),
@@ -172,6 +176,9 @@ def test_a_forbidden_import_is_seen(root: Path, tmp_path: Path, path: str, line:
         ("rasd_qgis/engine/x.py", "from ...models import RASDFuNet"),
         ("rasd_qgis/engine/x.py", "import safetensors.torch, rasterio"),
         ("models/scan/x.py", "import numba"),
+        ("models/kernels/x.py", "import numba"),
+        ("models/fast/x.py", "from ..kernels import run"),
+        ("models/kernels/x.py", "from ..scan.simd import LANES"),
         ("models/x.py", "from .scan import selective_scan"),
         ("processing/x.py", "from qgis.PyQt.QtCore import Qt"),
         ("processing/x.py", "from ..rasd_qgis.engine_link import process"),
