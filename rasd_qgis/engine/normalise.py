@@ -17,6 +17,9 @@ from torch import Tensor
 from .reduce import Reduced
 
 COMPONENTS = 20
+# Weaker components, as copies of bands leave them, are rounding: below this share of the strongest's
+# power.
+LEAST_POWER = 1e-8
 # Bands are never divided by less than this share of their own spread: a band that the closed form
 # happens to hit exactly must not drown the others.
 LEAST_MISS = 1e-3
@@ -75,7 +78,7 @@ def fit(scene: list[Reduced], good: Tensor) -> Units:
     bands = _pixels(scene, lambda part: part.target)
     guide = _pixels(scene, lambda part: part.guide)
     miss = _rms(_pixels(scene, lambda part: part.target - part.start))
-    mean, spread = bands.mean(1), bands.std(1)
+    mean, spread = bands.mean(1), bands.std(1, correction=0)
     miss = torch.maximum(miss, LEAST_MISS * spread)
     miss = torch.where(good & (spread > 0), miss, torch.inf)
     basis = _principal((bands - mean[:, None]) / miss[:, None], int(miss.isfinite().sum()))
@@ -94,8 +97,9 @@ def fit(scene: list[Reduced], good: Tensor) -> Units:
 def _principal(centred: Tensor, most: int) -> Tensor:
     """(B, n) → the principal directions (B, K), each with its largest entry positive."""
     covariance = centred.double() @ centred.double().T / centred.shape[1]
-    vectors = torch.linalg.eigh(covariance).eigenvectors.flip(1)
-    vectors = vectors[:, : max(1, min(COMPONENTS, most, centred.shape[1] - 1))]
+    powers, vectors = (part.flip(-1) for part in torch.linalg.eigh(covariance))
+    felt = int((powers > LEAST_POWER * powers[0]).sum())
+    vectors = vectors[:, : max(1, min(COMPONENTS, most, felt, centred.shape[1] - 1))]
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     return (vectors * largest.sign()).float()
 
@@ -110,7 +114,7 @@ def _rms(samples: Tensor) -> Tensor:
 
 
 def _spread(samples: Tensor) -> Tensor:
-    return _some(samples.std(1))
+    return _some(samples.std(1, correction=0))
 
 
 def _some(spread: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def gains(blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tenso
     coarse_guide, coarse_bands, fine_guide, fine_bands = (
         torch.cat(samples, 1) for samples in zip(*lessons)
     )
-    varying = good & (fine_bands.std(1) > 0)
+    varying = good & (fine_bands.std(1, correction=0) > 0)
 
     def miss(ridge: float) -> float:
         tried = regression(coarse_guide, coarse_bands, ridge)

@@ -131,6 +131,8 @@ class _Course:
                 phase.progress(share, f"step {step}, error kept out {self.best_loss:.3f}")
             if step - self.best_step >= INTERVAL * PATIENCE:
                 break
+        if step % INTERVAL:
+            self._look(step)
         self.average.load_state_dict(self.best)
         seconds = time.monotonic() - began
         return Trained(self.average, step, self.best_step, self.best_loss, seconds)
