@@ -32,7 +32,8 @@ def routing_maps(confidence: Tensor, ratio: float) -> Tensor:
 
 def _low_rank(confidence: Tensor, ratio: float) -> Tensor:
     """(N, M, h, w): whether a point is among its map's first by confidence."""
-    rows, columns = low_rank_grid(*confidence.shape[2:], ratio)
+    height, width = confidence.shape[2:]
+    rows, columns = low_rank_grid(height, width, ratio)
     maps = confidence.flatten(0, 1).flatten(1)
     first = torch.arange(maps.shape[1], device=maps.device) < rows * columns
     chosen = descending(maps).restore(first.expand(maps.shape)[..., None].float())

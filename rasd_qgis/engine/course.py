@@ -119,8 +119,9 @@ class Course:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(share)
         batch = self._batch()
-        drawn = float(torch.rand(())) if self.recipe.routing_ratio is None else None
-        ratio = self.recipe.routing_ratio if drawn is None else drawn
+        ratio = self.recipe.routing_ratio
+        if ratio is None:
+            ratio = float(torch.rand(()))
         self.network.train()
         loss = _l1(self.network, batch, ratio)
         self.optimiser.zero_grad(set_to_none=True)
@@ -167,12 +168,19 @@ class Course:
     def _batch(self) -> Lesson:
         recipe, room = self.recipe, self.room
         crops = [
-            padded(lesson(subject, room.units, recipe.start, window, room.device), room.side)
+            lesson(subject, room.units, recipe.start, window, room.device, self._gain())
             for subject, window in self._drawn()
         ]
+        crops = [padded(one, room.side) for one in crops]
         if recipe.turned:
             crops = [_turned(one) for one in crops]
         return _stacked(crops)
+
+    def _gain(self) -> float:
+        """How much brighter or darker a crop is made, as often the one as the other."""
+        if self.recipe.gain == 1.0:
+            return 1.0
+        return float(self.recipe.gain ** (2 * torch.rand(()) - 1))
 
     def _drawn(self) -> list[tuple[Subject, Window]]:
         """The crops of this step: the epoch's next, or drawn anywhere."""

@@ -92,7 +92,7 @@ def of_array(name: str, values: np.ndarray, wavelengths: Sequence[float], size: 
 
     def read(row0: int, row1: int, col0: int, col1: int) -> Image:
         cut = values[:, row0:row1, col0:col1].astype(np.float32)
-        valid = np.isfinite(cut).all(axis=0)
+        valid: np.ndarray = np.logical_and.reduce(np.isfinite(cut), axis=0)
         return np.where(valid, cut, np.float32(0)), valid
 
     return Cube(name, grid, _known(wavelengths), np.ones(len(values), bool), read, size)
@@ -123,7 +123,12 @@ def of_stack(
 
     kept = keeper.keep(read, len(paths), shape)
     return Cube(
-        name, grid, _known(wavelengths), np.ones(len(paths), bool), kept, _size(map(str, paths))
+        name,
+        grid,
+        _known(wavelengths),
+        np.ones(len(paths), bool),
+        kept,
+        _size([str(path) for path in paths]),
     )
 
 

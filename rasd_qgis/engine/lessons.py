@@ -82,18 +82,28 @@ def sample(subject: Subject, window: Window) -> Reduced:
 
 
 def lesson(
-    subject: Subject, units: Units, start: str, window: Window, device: torch.device
+    subject: Subject,
+    units: Units,
+    start: str,
+    window: Window,
+    device: torch.device,
+    gain: float = 1.0,
 ) -> Lesson:
-    """A window's lesson. units: on the device. Invalid pixels have no weight."""
+    """A window's lesson. units: on the device; gain: all values, the truth's too, are multiplied
+    by it. Invalid pixels have no weight.
+    """
     tile, cut = _around(subject, window, device)
-    begun = begin(start, units, subject.gains.to(device), tile.guide, tile.coarse, tile.look)
+    guide, coarse = gain * tile.guide, gain * tile.coarse
+    begun = begin(start, units, subject.gains.to(device), guide, coarse, tile.look)
     truth, valid = (torch.from_numpy(a).to(device) for a in subject.pair.read_truth(*window))
     valid = valid & tile.valid[cut]
-    missing = truth - begun.image[:, cut[0], cut[1]]
+    missing = gain * truth - begun.image[:, cut[0], cut[1]]
     answer = units.residual_of(torch.where(valid, missing, 0.0))
-    images = (image[:, cut[0], cut[1]] for image in (begun.components, begun.guide))
-    bounded = (image.clamp(-GREATEST, GREATEST) for image in images)
-    return Lesson(*bounded, answer, valid[None].float())
+    components, shown = (
+        image[:, cut[0], cut[1]].clamp(-GREATEST, GREATEST)
+        for image in (begun.components, begun.guide)
+    )
+    return Lesson(components, shown, answer, valid[None].float())
 
 
 def kept_lesson(
@@ -119,8 +129,8 @@ def padded(one: Lesson, side: int) -> Lesson:
     if (height, width) == (side, side):
         return one
     room = (0, side - width, 0, side - height)
-    images = (F.pad(image[None], room, mode="replicate")[0] for image in one[:3])
-    return Lesson(*images, F.pad(one.weight, room))
+    components, guide, answer = (F.pad(image[None], room, mode="replicate")[0] for image in one[:3])
+    return Lesson(components, guide, answer, F.pad(one.weight, room))
 
 
 def kept_windows(subjects: list[Subject], side: int) -> list[tuple[Subject, Window]]:
