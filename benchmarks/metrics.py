@@ -6,6 +6,8 @@ PSNR and SSIM is the reference's maximum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -50,11 +52,28 @@ def relative_rmse(image: Image, reference: Image) -> float:
 
 def all_figures(image: Image, reference: Image, ratio: float) -> dict[str, float]:
     """Every figure of the demo's table by its name."""
+    return pooled_figures([image], [reference], ratio)
+
+
+def pooled_figures(
+    images: Sequence[Image], references: Sequence[Image], ratio: float
+) -> dict[str, float]:
+    """The figures over several images of the same bands, as if their pixels were one image's.
+
+    One peak for all. SSIM's windows lie within the images.
+    """
+    peak = max(float(reference.max()) for reference in references)
+    peaks = [peak] * len(references[0])
+    comparison, structure = Comparison(len(peaks)), Structure(torch.tensor(peaks))
+    for image, reference in zip(images, references):
+        tensors = _tensors(image, reference)
+        comparison.add(*tensors)
+        structure.add(*tensors)
     return {
-        "PSNR": psnr(image, reference),
-        "SAM": spectral_angle(image, reference),
-        "ERGAS": ergas(image, reference, ratio),
-        "SSIM": ssim(image, reference),
+        "PSNR": _told(mean(comparison.psnr(peaks))),
+        "SAM": _told(comparison.sam),
+        "ERGAS": _told(comparison.ergas(ratio)),
+        "SSIM": _told(mean(structure.ssim)),
     }
 
 

@@ -32,16 +32,14 @@ CAMERA_RATIO = 10  # camera pixels to a spectrometer pixel
 class Pair:
     """coarse: (B, h, w); guide: (b, H, W); reference: (B, H, W).
 
-    kernel: the PSF between the two grids, as `degrade.observation` takes it.
-    response: (b, B) where the guide was made by it, None of a real pair.
+    kernel: the PSF between the two grids, as `degrade.observation` takes it; None: the usual one.
     """
 
     coarse: Image
     guide: Image
     reference: Image
     ratio: int
-    kernel: NDArray[np.float64] | None
-    response: NDArray[np.float64] | None
+    kernel: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,6 @@ def _simulated(name: str, place: Place, ratio: int, bands: int) -> Row:
         noisy(apply_response(scene.cube, response.weights), random),
         scene.cube,
         ratio,
-        None,
-        response.weights,
     )
     source = f"{bands}: {response.source}"
     return Row(name, scene.name, scene.role, ratio, source, (pair,))
@@ -110,18 +106,10 @@ def _simulated(name: str, place: Place, ratio: int, bands: int) -> Row:
 
 def _demo() -> Row:
     """The pair of `make demo`: ten bands of Sentinel-2A, no noise, whole counts."""
-    made = indian_pines.load_pair()
-    response = indian_pines.sentinel2_response(np.array(made.wavelengths))
-    pair = Pair(
-        made.hyperspectral,
-        made.multispectral,
-        made.reference,
-        indian_pines.RATIO,
-        None,
-        response,
-    )
-    guide = f"{len(response)}: Sentinel-2A, no noise"
-    return Row("demo", "demo", "test", indian_pines.RATIO, guide, (pair,))
+    made, ratio = indian_pines.load_pair(), indian_pines.RATIO
+    pair = Pair(made.hyperspectral, made.multispectral, made.reference, ratio)
+    guide = f"{len(pair.guide)}: Sentinel-2A, no noise"
+    return Row("demo", "demo", "test", ratio, guide, (pair,))
 
 
 def _neon(name: str, ratio: int) -> Row:
@@ -153,7 +141,7 @@ def box(ratio: int) -> NDArray[np.float64]:
 
 
 def _reduced(reference: Image, guide: Image, ratio: int) -> Pair:
-    return Pair(averaged(reference, ratio), guide, reference, ratio, box(ratio), None)
+    return Pair(averaged(reference, ratio), guide, reference, ratio, box(ratio))
 
 
 def _plot(path: Path) -> tuple[Image, Image]:

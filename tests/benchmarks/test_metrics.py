@@ -48,3 +48,26 @@ def test_ssim_is_one_for_the_same_and_less_for_noise(reference: np.ndarray) -> N
 def test_relative_rmse_by_hand() -> None:
     reference = np.array([[[0.0, 50.0]]])
     assert metrics.relative_rmse(reference + 1.0, reference) == pytest.approx(0.02)
+
+
+def test_pooled_figures_are_those_of_all_pixels_together(reference: np.ndarray) -> None:
+    image = reference + np.random.default_rng(2).normal(0, 5, reference.shape)
+    halves = [(part[:, :, :12], part[:, :, 12:]) for part in (image, reference)]
+    pooled = metrics.pooled_figures(*halves, 4)
+    whole = metrics.all_figures(image, reference, 4)
+    for name in ("PSNR", "SAM", "ERGAS"):
+        assert pooled[name] == pytest.approx(whole[name])
+    left, right = (metrics.all_figures(*half, 4)["SSIM"] for half in zip(*halves))
+    assert min(left, right) - 0.01 < pooled["SSIM"] < max(left, right) + 0.01
+
+
+def test_all_figures_are_the_single_ones(reference: np.ndarray) -> None:
+    image = reference + np.random.default_rng(2).normal(0, 5, reference.shape)
+    assert metrics.all_figures(image, reference, 4) == pytest.approx(
+        {
+            "PSNR": metrics.psnr(image, reference),
+            "SAM": metrics.spectral_angle(image, reference),
+            "ERGAS": metrics.ergas(image, reference, 4),
+            "SSIM": metrics.ssim(image, reference),
+        }
+    )

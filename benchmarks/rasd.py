@@ -1,0 +1,122 @@
+"""RASD Fusion as a method among others: the engine's own run, from files to files.
+
+A pair is written as an analyst would have it and fused by `engine.pipeline.fuse`, in this process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.transform import Affine
+
+from ..rasd_qgis.contract.request import FuseRequest
+from ..rasd_qgis.contract.source import RasterSource
+from ..rasd_qgis.engine import pipeline
+from ..rasd_qgis.engine.report import Reporter
+from . import rasters
+from .demo import START_VARIABLE
+from .pairs import Pair
+
+Image = NDArray[np.float64]
+
+RUN_ID = "bec4be9c4"
+CONVENTION = {"driver": "GTiff", "dtype": "float32", "crs": rasters.CRS}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model comes about. steps: of its training, where it is trained on the pair."""
+
+    steps: int
+    seed: int = 0
+
+
+class Fusion:
+    """A pair on disk and a model for it: made by the first `fuse`, used again by the others.
+
+    model: of the request, "scene" or another that the engine knows.
+    """
+
+    def __init__(self, pair: Pair, model: str, settings: Settings, folder: Path) -> None:
+        self._pair, self._model, self._settings, self._folder = pair, model, settings, folder
+        self._weights = folder / "model.safetensors"
+        for name, image, pixel in (("coarse", pair.coarse, pair.ratio), ("guide", pair.guide, 1)):
+            _write(folder / f"{name}.tif", image, float(pixel))
+
+    def fuse(self, ratio: float) -> Image:
+        """(B, H, W), at a routing ratio."""
+        values = {} if self._weights.exists() else {"model_output": str(self._weights)}
+        self._run(ratio, values)
+        return rasters.read(self._folder / "fused.tif")
+
+    def fuse_and_start(self, ratio: float) -> tuple[Image, Image]:
+        """The same, and what the network starts from."""
+        path = self._folder / "start.tif"
+        os.environ[START_VARIABLE] = str(path)
+        try:
+            return self.fuse(ratio), rasters.read(path)
+        finally:
+            del os.environ[START_VARIABLE]
+
+    def _run(self, ratio: float, values: dict[str, Any]) -> None:
+        model = {"model": self._model}
+        if self._model == "scene" and self._weights.exists():
+            model = {"model": "file", "model_file": str(self._weights)}
+        request = FuseRequest(
+            run_id=RUN_ID,
+            hyperspectral=RasterSource(str(self._folder / "coarse.tif")),
+            multispectral=RasterSource(str(self._folder / "guide.tif")),
+            output=str(self._folder / "fused.tif"),
+            routing_ratio=ratio,
+            training_steps=self._settings.steps,
+            psf_sigma=spread(self._pair),
+            seed=self._settings.seed,
+            **model,
+            **values,
+        )
+        pipeline.fuse(request, Reporter(io.StringIO()))
+
+
+@contextmanager
+def fusions(pairs: Sequence[Pair], model: str, settings: Settings) -> Iterator[list[Fusion]]:
+    """A `Fusion` of every pair, in folders that go in the end."""
+    with tempfile.TemporaryDirectory(prefix="rasd-bench-") as root:
+        made = []
+        for number, pair in enumerate(pairs):
+            folder = Path(root) / str(number)
+            folder.mkdir()
+            made.append(Fusion(pair, model, settings, folder))
+        yield made
+
+
+def spread(pair: Pair) -> float | None:
+    """The standard deviation of the pair's PSF in coarse pixels; None for the usual one."""
+    if pair.kernel is None:
+        return None
+    place = np.arange(len(pair.kernel)) - (len(pair.kernel) - 1) / 2
+    return float(np.sqrt(pair.kernel @ place**2) / pair.ratio)
+
+
+def warm_up(pair: Pair, model: str) -> None:
+    """A run on a small pair, so that the next does not pay for what is compiled or loaded once."""
+    with fusions([pair], model, Settings(2)) as made:
+        made[0].fuse(0.5)
+
+
+def _write(path: Path, image: Image, pixel: float) -> None:
+    """As float32, the pixels as large as told, on the ground of the demo."""
+    count, height, width = image.shape
+    place = Affine(pixel, 0.0, rasters.LEFT, 0.0, -pixel, rasters.TOP)
+    shape = {"count": count, "height": height, "width": width, "transform": place}
+    with rasterio.open(path, "w", **CONVENTION, **shape) as dataset:
+        dataset.write(image.astype(np.float32))
