@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ..config import RASDConfig
 from ..kernels import compiled, run
-from ..layout import on_grid
 from ..multiscale import SCALE
 from .rasd import PART, rasd
 from .weights import arranged
@@ -55,8 +54,7 @@ def predict(
     maps = []
     for stage in weights.stages:
         fine, trust = rasd(stage.fine, features, ratio)
-        down = on_grid(stage.part.down, fine).contiguous()
-        coarse, far_trust = rasd(stage.coarse, down, ratio)
+        coarse, far_trust = rasd(stage.coarse, _shrunk(stage.shrink, fine), ratio)
         # what the stage began from has been read: its memory takes what the stage ends with
         _merge(stage.merge, (fine, coarse), (features, image))
         maps.append((trust, far_trust))
@@ -79,6 +77,24 @@ def _begun(weights: tuple[Tensor, ...], start: Tensor, guide: Tensor) -> tuple[T
         outputs=(features, image),
     )
     return features, image
+
+
+def _shrunk(weights: tuple[Tensor, ...], features: Tensor) -> Tensor:
+    """`MultiScaleRASD.down`: (N, H, W, C) → (N, H/8, W/8, C)."""
+    for weight, (stride, padding) in zip(weights, ((4, 2), (2, 1))):
+        samples, height, width, channels = features.shape
+        shape = samples, height // stride, width // stride, channels
+        out = features.new_empty(shape)
+        run(
+            compiled().shrink,
+            samples * shape[1],
+            (height, width, *shape[1:], weight.shape[0], stride, padding),
+            inputs=(features,),
+            weights=(weight,),
+            outputs=(out,),
+        )
+        features = out
+    return features
 
 
 def _merge(

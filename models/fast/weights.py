@@ -45,9 +45,9 @@ class RASDWeights(NamedTuple):
 
 
 class StageWeights(NamedTuple):
-    """Of one stage."""
+    """Of one stage; shrink: of both convolutions that lead to the coarse scale."""
 
-    part: Any
+    shrink: Group
     fine: RASDWeights
     coarse: RASDWeights
     merge: Group
@@ -89,7 +89,8 @@ def _stage(part: MultiScaleRASD, to_image: Tensor) -> StageWeights:
     block_bias = part.up.bias.view(-1, channels) @ from_raised.T + part.join.bias
     to_blocks = _ready((from_raised @ blocks).flatten(0, 1).T)
     merge = (to_blocks, block_bias.flatten(), _ready(from_fine.T), to_image)
-    return StageWeights(part, _rasd(part.fine), _rasd(part.coarse), merge)
+    shrink = tuple(_ready(convolution.weight.permute(2, 3, 1, 0)) for convolution in part.down)
+    return StageWeights(shrink, _rasd(part.fine), _rasd(part.coarse), merge)
 
 
 def _rasd(part: RASD) -> RASDWeights:

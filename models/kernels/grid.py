@@ -270,6 +270,45 @@ def _refine(
             )
 
 
+def _shrink(
+    task: int, sizes: Any, indices: Any, inputs: Any, weights: Any, outputs: Any, own: Any
+) -> None:
+    """A strided convolution without bias; zeros beyond the border. A task is a row of its output.
+
+    sizes: height, width of the input, height, width of the output, channels, side, stride, padding.
+    inputs: (N, H, W, C). weights: (side, side, C, C), into and out of. outputs: (N, h, w, C).
+    """
+    height, width, rows, columns, channels, side, stride, padding = sizes
+    (x,) = floats(inputs)
+    (kernel,) = floats(weights)
+    (out,) = floats(outputs)
+    sample, y = task // rows, task % rows
+    clear(out, task * columns * channels, columns * channels)
+    for down in range(side):
+        source = y * stride + down - padding
+        if 0 <= source < height:
+            for right in range(side):
+                # the first and the last point whose tap lies inside
+                first = max(0, (padding - right + stride - 1) // stride)
+                last = min(columns - 1, (width - 1 + padding - right) // stride)
+                start = (sample * height + source) * width + first * stride + right - padding
+                add_product(
+                    x,
+                    start * channels,
+                    stride * channels,
+                    1,
+                    kernel,
+                    (down * side + right) * channels * channels,
+                    channels,
+                    out,
+                    (task * columns + first) * channels,
+                    channels,
+                    last - first + 1,
+                    channels,
+                    channels // LANES,
+                )
+
+
 def _merge(
     task: int, sizes: Any, indices: Any, inputs: Any, weights: Any, outputs: Any, own: Any
 ) -> None:
@@ -411,5 +450,6 @@ convolve = compile_flat(_convolve, sizes=5, indices=1, inputs=1, weights=3, outp
 confide = compile_flat(_confide, sizes=4, indices=1, inputs=1, weights=5, outputs=1)
 rejoin = compile_flat(_rejoin, sizes=4, indices=1, inputs=3, weights=3, outputs=1)
 refine = compile_flat(_refine, sizes=5, indices=1, inputs=2, weights=4, outputs=1)
+shrink = compile_flat(_shrink, sizes=8, inputs=1, weights=1, outputs=1)
 merge = compile_flat(_merge, sizes=3, inputs=2, weights=4, outputs=2)
 begin = compile_flat(_begin, sizes=6, inputs=2, weights=4, outputs=2)

@@ -12,6 +12,7 @@ from rasd_fusion.models.fast import attention as fast_attention
 from rasd_fusion.models.fast import rasd as fast_rasd
 from rasd_fusion.models.fast import weights as fast_weights
 from rasd_fusion.models.gradient import Sobel
+from rasd_fusion.models.layout import on_grid
 from rasd_fusion.models.rasd import Refine
 from rasd_fusion.models.routing import descending
 
@@ -132,6 +133,15 @@ def test_refinement_puts_both_clusters_back(samples, height, width):
     restored = order.restore(sorted_points).view_as(features)
     expected = features + part.refine(restored, features)
     found = fast_rasd._refined(weights, (low, by_row, features), slots, samples * count)
+    torch.testing.assert_close(found, expected, **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("samples, height, width", [(1, 16, 16), (2, 24, 56), (1, 64, 136)])
+def test_way_to_the_coarse_scale(samples, height, width):
+    net, features = network(), torch.randn(samples, height, width, 32)
+    expected = on_grid(net.stages[0].down, features)
+    found = fast.network._shrunk(fast_weights.arranged(net).stages[0].shrink, features)
     torch.testing.assert_close(found, expected, **CLOSE)
 
 
