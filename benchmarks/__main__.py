@@ -32,6 +32,7 @@ COMMANDS = {
     "ablation": "bench_ablation",
     "start": "bench_start",
     "routing-curve": "routing_curve",
+    "sample": "sample",
     "gpu": "bench_gpu",
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Cycles a pixel: beyond it a sampled image is mostly aliasing and noise, and the spectra are damped.
+# Cycles a pixel, beyond which spectra are damped: mostly aliasing and noise.
 _DAMPING = 0.2
 # Of the cross-power's strength, what stays: 0 is phase correlation, 1 plain correlation.
 _POWER = 0.5
@@ -104,7 +104,7 @@ def _cross_power(
 
 
 def _weight(shape: tuple[int, int]) -> np.ndarray:
-    """The share that each frequency has in the correlation; none at zero, where there is no phase."""
+    """The share that each frequency has; none at zero, where there is no phase."""
     rows, cols = (np.fft.fftfreq(side) for side in shape)
     weight = np.exp(-0.5 * (rows[:, None] ** 2 + cols**2) / _DAMPING**2)
     weight[0, 0] = 0.0

@@ -59,12 +59,15 @@ def test_processing_alone_needs_no_window(qgis_app, qgis_processing):
     assert registered() is None
 
 
-def test_the_window_shows_one_menu_entry_and_one_button(plugin):
+def test_the_window_shows_menu_entries_and_one_button(plugin):
     plugin.initGui()
     iface = plugin._iface
-    assert [name for name, _ in iface.menu] == ["RASD Fusion"]
-    assert iface.toolbar == [action for _, action in iface.menu]
-    assert not iface.toolbar[0].icon().isNull()
+    assert {name for name, _ in iface.menu} == {"RASD Fusion"}
+    assert [action.objectName() for action in iface.toolbar] == ["rasdFusionFuse"]
+    names = [action.objectName() for _, action in iface.menu]
+    assert names[:2] == ["rasdFusionFuse", "rasdFusionSample"]
+    assert len(set(names)) == len(names)
+    assert not any(action.icon().isNull() for _, action in iface.menu)
 
 
 def test_unloading_takes_everything_back_and_reloading_brings_it_again(plugin):
@@ -87,10 +90,10 @@ def test_unloading_stops_engines_that_run(plugin, monkeypatch):
 
 
 def test_the_button_opens_the_dialog_of_fuse(plugin, monkeypatch):
-    import processing
+    from rasd_fusion.rasd_qgis.gui import opening
 
     opened = []
-    monkeypatch.setattr(processing, "execAlgorithmDialog", lambda *words: opened.append(words))
+    monkeypatch.setattr(opening, "show", lambda *words: opened.append(words))
     plugin.initGui()
     plugin._iface.toolbar[0].trigger()
     assert opened == [("rasd:fuse", {})]

@@ -1,0 +1,1 @@
+"""The Qt windows: they show, ask and fill in, and leave the work to Processing and the engine."""

@@ -1,0 +1,49 @@
+"""The fusion dialog: Processing's dialog of rasd:fuse with the fusion panel in it.
+
+Running, log, cancel, history, batch, and the copy as a command are all Processing's own.
+"""
+
+from __future__ import annotations
+
+from processing.gui.AlgorithmDialog import AlgorithmDialog
+from qgis.core import QgsProcessingAlgorithm
+from qgis.PyQt.QtGui import QCloseEvent
+from qgis.PyQt.QtWidgets import QWidget
+
+from . import opening
+from .fusion_panel import FusionPanel
+
+
+class FusionDialog(AlgorithmDialog):
+    """Fills in and runs rasd:fuse."""
+
+    def __init__(self, algorithm: QgsProcessingAlgorithm, parent: QWidget | None = None) -> None:
+        super().__init__(algorithm, parent=parent)
+        self.setObjectName("rasdFusionDialog")
+        self.mainWidget().setupAsked.connect(lambda: opening.show("rasd:setupengine", {}))
+
+    def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FusionPanel:
+        """Called by Processing's dialog for what stands in its first tab."""
+        return FusionPanel(parent, algorithm)
+
+    def runAlgorithm(self) -> None:
+        """Called by the Run button; the choice is remembered and the pre-flight check ends."""
+        self.mainWidget().remember()
+        self.mainWidget().inspection.cancel()
+        super().runAlgorithm()
+
+    def reject(self) -> None:
+        """Called on Close and Escape."""
+        self._leave()
+        super().reject()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Called when the window is closed."""
+        self._leave()
+        super().closeEvent(event)
+
+    def _leave(self) -> None:
+        panel = self.mainWidget()
+        if panel is not None:
+            panel.inspection.cancel()
+            panel.remember()
