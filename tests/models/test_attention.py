@@ -37,8 +37,13 @@ def written_out(part: Attention, plain, points, edges) -> torch.Tensor:
     step, b, c = scan.select(u).split((scan.rank, scan.states, scan.states), dim=-1)
     delta = step @ scan.step.weight.T
     y = reference_scan(
-        (u @ s.T).T[None], delta.T[None], -torch.exp(scan.a_log), b.T[None], c.T[None],
-        scan.skip, scan.step.bias,
+        (u @ s.T).T[None],
+        delta.T[None],
+        -torch.exp(scan.a_log),
+        b.T[None],
+        c.T[None],
+        scan.skip,
+        scan.step.bias,
     )[0].T
     back = torch.empty_like(y)
     back[order] = y
@@ -79,9 +84,7 @@ def test_correlation_holds_in_single_precision():
     # features far from zero mean, as they are in the network: the hard case for a Gram matrix
     points = torch.randn(1, 5000, 32) * 0.1 + torch.rand(32)
     expected = correlation_written_out(part.double(), points[0].double())
-    torch.testing.assert_close(
-        part.float()(points)[0], expected.float(), rtol=1e-3, atol=1e-6
-    )
+    torch.testing.assert_close(part.float()(points)[0], expected.float(), rtol=1e-3, atol=1e-6)
 
 
 def test_correlation_is_blind_to_the_order_of_the_points():

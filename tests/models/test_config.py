@@ -22,10 +22,17 @@ def test_defaults_are_the_papers():
     assert (config.channels, config.stages, config.terms, config.heads) == (32, 5, 2, 2)
 
 
-@pytest.mark.parametrize("change", [
-    {"hs_bands": 0}, {"guide_bands": -1}, {"channels": 30}, {"stages": 0}, {"terms": 0},
-    {"heads": 3},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hs_bands": 0},
+        {"guide_bands": -1},
+        {"channels": 30},
+        {"stages": 0},
+        {"terms": 0},
+        {"heads": 3},
+    ],
+)
 def test_refuses_numbers_out_of_range(change):
     with pytest.raises(ValueError):
         RASDConfig(**{"hs_bands": 31, "guide_bands": 3, **change})

@@ -34,8 +34,10 @@ def test_economical_form_is_the_written_out_one(rows, columns, samples, terms):
     fast, plain = part(points, (rows, columns)), written_out(part, points, (rows, columns))
     torch.testing.assert_close(fast, plain, rtol=1e-9, atol=1e-12)
     weights = torch.randn_like(fast)
-    for a, b in zip(torch.autograd.grad((fast * weights).sum(), leaves),
-                    torch.autograd.grad((plain * weights).sum(), leaves)):
+    for a, b in zip(
+        torch.autograd.grad((fast * weights).sum(), leaves),
+        torch.autograd.grad((plain * weights).sum(), leaves),
+    ):
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
 
 

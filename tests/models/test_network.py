@@ -51,9 +51,9 @@ def test_sides_are_padded_by_repetition():
     assert torch.equal(odd.confidence, even.confidence[..., :21, :30])
 
 
-@pytest.mark.parametrize("ratio, share", [
-    (0.0, 0.0), (0.5, (45 * 45 + 5 * 5) / (64 * 64 + 8 * 8)), (1.0, 1.0)
-])
+@pytest.mark.parametrize(
+    "ratio, share", [(0.0, 0.0), (0.5, (45 * 45 + 5 * 5) / (64 * 64 + 8 * 8)), (1.0, 1.0)]
+)
 def test_share_counts_the_points_of_both_scales(ratio, share):
     with torch.no_grad():
         assert network()(*pair(1, 64, 64), ratio).low_rank_share == pytest.approx(share)
@@ -158,16 +158,19 @@ def test_weights_survive_a_round_trip_by_name():
         assert torch.equal(net(*given, 0.5).image, other(*given, 0.5).image)
 
 
-@pytest.mark.parametrize("start, guide, ratio, complaint", [
-    ((1, 4, 16, 16), (1, 2, 16, 16), 0.5, "expected"),
-    ((1, 5, 16, 16), (1, 3, 16, 16), 0.5, "expected"),
-    ((5, 16, 16), (2, 16, 16), 0.5, "expected"),
-    ((1, 5, 16, 16), (1, 2, 16, 24), 0.5, "lie together"),
-    ((2, 5, 16, 16), (1, 2, 16, 16), 0.5, "lie together"),
-    ((1, 5, 15, 16), (1, 2, 15, 16), 0.5, "at least 16"),
-    ((1, 5, 16, 16), (1, 2, 16, 16), 1.01, "ratio"),
-    ((1, 5, 16, 16), (1, 2, 16, 16), float("nan"), "ratio"),
-])
+@pytest.mark.parametrize(
+    "start, guide, ratio, complaint",
+    [
+        ((1, 4, 16, 16), (1, 2, 16, 16), 0.5, "expected"),
+        ((1, 5, 16, 16), (1, 3, 16, 16), 0.5, "expected"),
+        ((5, 16, 16), (2, 16, 16), 0.5, "expected"),
+        ((1, 5, 16, 16), (1, 2, 16, 24), 0.5, "lie together"),
+        ((2, 5, 16, 16), (1, 2, 16, 16), 0.5, "lie together"),
+        ((1, 5, 15, 16), (1, 2, 15, 16), 0.5, "at least 16"),
+        ((1, 5, 16, 16), (1, 2, 16, 16), 1.01, "ratio"),
+        ((1, 5, 16, 16), (1, 2, 16, 16), float("nan"), "ratio"),
+    ],
+)
 def test_refuses_what_it_cannot_fuse(start, guide, ratio, complaint):
     with pytest.raises(ValueError, match=complaint):
         network()(torch.zeros(start), torch.zeros(guide), ratio)

@@ -33,9 +33,9 @@ def routed_by_hand(part: RASD, features, confidence, grid) -> torch.Tensor:
     return out
 
 
-@pytest.mark.parametrize("ratio, grid", [
-    (0.0, (0, 0)), (0.2, (4, 5)), (0.5, (7, 8)), (0.9, (9, 11)), (1.0, (10, 12))
-])
+@pytest.mark.parametrize(
+    "ratio, grid", [(0.0, (0, 0)), (0.2, (4, 5)), (0.5, (7, 8)), (0.9, (9, 11)), (1.0, (10, 12))]
+)
 def test_routing_is_the_one_by_hand(ratio, grid):
     part, features = module(), torch.randn(2, 10, 12, 8, dtype=torch.float64)
     with torch.no_grad():

@@ -11,7 +11,10 @@ from rasd_fusion.models.routing import descending, low_rank_grid
 
 
 @given(
-    st.integers(1, 3), st.integers(1, 40), st.integers(0, 2**31), st.booleans(),
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.integers(0, 2**31),
+    st.booleans(),
     st.sampled_from((torch.float32, torch.float64)),
 )
 def test_order_is_a_permutation_and_is_undone_exactly(samples, count, seed, ties, dtype):
@@ -42,11 +45,18 @@ def test_gradient_follows_the_points():
     assert torch.autograd.gradcheck(order.restore, points)
 
 
-@pytest.mark.parametrize("sides, ratio, grid", [
-    ((64, 64), 0.5, (45, 45)), ((8, 8), 0.5, (5, 5)), ((48, 80), 0.3, (26, 43)),
-    ((64, 64), 0.0, (0, 0)), ((64, 48), 1.0, (64, 48)),
-    ((2, 3), 0.01, (1, 1)), ((2, 3), 0.999, (1, 2)),
-])
+@pytest.mark.parametrize(
+    "sides, ratio, grid",
+    [
+        ((64, 64), 0.5, (45, 45)),
+        ((8, 8), 0.5, (5, 5)),
+        ((48, 80), 0.3, (26, 43)),
+        ((64, 64), 0.0, (0, 0)),
+        ((64, 48), 1.0, (64, 48)),
+        ((2, 3), 0.01, (1, 1)),
+        ((2, 3), 0.999, (1, 2)),
+    ],
+)
 def test_low_rank_cluster_has_the_papers_size(sides, ratio, grid):
     assert low_rank_grid(*sides, ratio) == grid
 
