@@ -19,3 +19,4 @@ def _load() -> None:
         device = importlib.import_module(".device", __package__)
         if device.available() == ["cpu"]:
             importlib.import_module("...models.scan.fused", __package__).compiled()
+            importlib.import_module("...models.kernels", __package__).compiled()
