@@ -57,7 +57,7 @@ def neon_consistency(steps: int) -> float | None:
         "OUTPUT": FOLDER / "neon.tif",
         "TRAINING_STEPS": steps,
     }
-    command = [sys.executable, str(demo.QGIS_PROCESS), "--json", "run", "rasd:fuse", "--"]
+    command = [sys.executable, str(demo.QGIS_PROCESS), "run", "rasd:fuse", "--json", "--"]
     command += [f"{name}={value}" for name, value in values.items()]
     run = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return float(json.loads(run.stdout)["results"]["CONSISTENCY_HS"])
