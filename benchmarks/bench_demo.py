@@ -74,15 +74,13 @@ def _section(figures: dict[str, Any]) -> str:
     gains = [r["methods"]["fused"]["PSNR"] - r["methods"]["start"]["PSNR"] for r in reports]
     consistency = mean(report["consistency_hyperspectral"] for report in reports)
     neon = figures["neon_consistency"]
-    lines = [
-        f"{reports[0]['scene']}; {figures['steps']} training steps, routing ratio 0.5, means over "
-        f"the seeds {', '.join(map(str, SEEDS))}.",
-        "",
-        results.table(["method", "PSNR dB", "SAM °", "ERGAS", "SSIM"], rows),
-        "",
-        f"The network adds {mean(gains):.2f} dB to its starting image (by seed: "
-        f"{', '.join(f'{gain:.2f}' for gain in gains)}). Fused, blurred and decimated, gives the "
-        f"hyperspectral input back within {consistency:.2%} of its range"
-        + (f", on the NEON pair {PLOT} within {neon:.2%}." if neon is not None else "."),
-    ]
-    return "\n".join(lines)
+    table = results.table(["method", "PSNR dB", "SAM °", "ERGAS", "SSIM"], rows)
+    on_neon = "" if neon is None else f", on the NEON pair {PLOT} within {neon:.2%}"
+    return f"""{reports[0]["scene"]}; {figures["steps"]} training steps, routing ratio 0.5, means over
+the seeds {", ".join(map(str, SEEDS))}.
+
+{table}
+
+The network adds {mean(gains):.2f} dB to its starting image (by seed:
+{", ".join(f"{gain:.2f}" for gain in gains)}). Fused, blurred and decimated, gives the hyperspectral
+input back within {consistency:.2%} of its range{on_neon}."""
