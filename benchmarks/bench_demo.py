@@ -76,8 +76,9 @@ def _section(figures: dict[str, Any]) -> str:
     neon = figures["neon_consistency"]
     table = results.table(["method", "PSNR dB", "SAM °", "ERGAS", "SSIM"], rows)
     on_neon = "" if neon is None else f", on the NEON pair {PLOT} within {neon:.2%}"
-    return f"""{reports[0]["scene"]}; {figures["steps"]} training steps, routing ratio 0.5, means over
-the seeds {", ".join(map(str, SEEDS))}.
+    seeds = ", ".join(map(str, SEEDS))
+    return f"""{reports[0]["scene"]}; {figures["steps"]} training steps, routing ratio 0.5, means
+over the seeds {seeds}.
 
 {table}
 

@@ -17,8 +17,7 @@ from torch import Tensor
 from .reduce import Reduced
 
 COMPONENTS = 20
-# Weaker components, as copies of bands leave them, are rounding: below this share of the strongest's
-# power.
+# Components below this share of the strongest one's power are rounding, as copies of bands leave it.
 LEAST_POWER = 1e-8
 # Bands are never divided by less than this share of their own spread: a band that the closed form
 # happens to hit exactly must not drown the others.
