@@ -79,8 +79,7 @@ def read(path) -> np.ndarray:
 def trained(fuse, pair, context, feedback, engine) -> str:
     """A model of the pair's own scene."""
     model = str(pair.folder / "scene.safetensors")
-    values = pair.values(MODEL_OUTPUT=model, CONFIDENCE=str(pair.folder / "c.tif"), SEED=3)
-    run(fuse, values, context, feedback)
+    run(fuse, pair.values(MODEL_OUTPUT=model, SEED=3), context, feedback)
     return model
 
 
@@ -192,8 +191,9 @@ def test_cancelled_training_leaves_its_checkpoint_and_goes_on(
     assert not checkpoint.exists()
 
 
-def test_maps_of_several_ratios(maps, pair, trained, context, feedback):
-    folder = pair.folder / "maps"
+def test_maps_of_several_ratios(maps, fuse, pair, trained, context, feedback):
+    folder, seen = pair.folder / "maps", str(pair.folder / "seen.tif")
+    run(fuse, pair.values(MODEL="file", MODEL_FILE=trained, CONFIDENCE=seen), context, feedback)
     values = {
         "INPUT_HS": str(pair.hs),
         "INPUT_MS": str(pair.ms),
@@ -221,9 +221,7 @@ def test_maps_of_several_ratios(maps, pair, trained, context, feedback):
     names = [dataset.GetRasterBand(b).GetDescription() for b in range(1, 5)]
     assert names[:2] == ["stage 1, full scale", "stage 1, 1/8 scale"]
     assert dataset.RasterCount == 10
-    np.testing.assert_allclose(
-        read(folder / "confidence_r0.5.tif"), read(pair.folder / "c.tif"), atol=1e-6
-    )
+    np.testing.assert_allclose(read(folder / "confidence_r0.5.tif"), read(seen), atol=1e-6)
 
 
 def test_maps_arrive_in_the_project_styled(maps, pair, trained, context, feedback):
