@@ -65,6 +65,11 @@ bench-peers: $(STAMPS)/venv-engine-test  ## Figures against the classical method
 bench-complexity: $(STAMPS)/venv-engine-test  ## Parameters, FLOPs, time and memory by r and N (minutes)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks complexity $(BENCH)
 
+# Threads that wait without spinning, as the engine sets them before it imports torch.
+.PHONY: bench-speed
+bench-speed: $(STAMPS)/venv-engine-test  ## The network on a processor: against its limit, a plain build, other scans (minutes)
+	OMP_WAIT_POLICY=PASSIVE $(VENV_ENGINE_TEST)/bin/python benchmarks speed $(BENCH)
+
 .PHONY: bench-gpu
 bench-gpu: $(STAMPS)/venv-engine-test  ## What only an NVIDIA card can show: the scans, TF32, CUDA graphs (minutes)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks gpu $(BENCH)

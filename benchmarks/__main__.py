@@ -34,6 +34,7 @@ COMMANDS = {
     "routing-curve": "routing_curve",
     "sample": "sample",
     "gpu": "bench_gpu",
+    "speed": "bench_speed",
 }
 
 if __name__ == "__main__":
