@@ -168,19 +168,13 @@ class Course:
     def _batch(self) -> Lesson:
         recipe, room = self.recipe, self.room
         crops = [
-            lesson(subject, room.units, recipe.start, window, room.device, self._gain())
+            lesson(subject, room.units, recipe.start, window, room.device)
             for subject, window in self._drawn()
         ]
         crops = [padded(one, room.side) for one in crops]
         if recipe.turned:
             crops = [_turned(one) for one in crops]
         return _stacked(crops)
-
-    def _gain(self) -> float:
-        """How much brighter or darker a crop is made, as often the one as the other."""
-        if self.recipe.gain == 1.0:
-            return 1.0
-        return float(self.recipe.gain ** (2 * torch.rand(()) - 1))
 
     def _drawn(self) -> list[tuple[Subject, Window]]:
         """The crops of this step: the epoch's next, or drawn anywhere."""

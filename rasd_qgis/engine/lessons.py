@@ -82,22 +82,14 @@ def sample(subject: Subject, window: Window) -> Reduced:
 
 
 def lesson(
-    subject: Subject,
-    units: Units,
-    start: str,
-    window: Window,
-    device: torch.device,
-    gain: float = 1.0,
+    subject: Subject, units: Units, start: str, window: Window, device: torch.device
 ) -> Lesson:
-    """A window's lesson. units: on the device; gain: all values, the truth's too, are multiplied
-    by it. Invalid pixels have no weight.
-    """
+    """A window's lesson. units: on the device. Invalid pixels have no weight."""
     tile, cut = _around(subject, window, device)
-    guide, coarse = gain * tile.guide, gain * tile.coarse
-    begun = begin(start, units, subject.gains.to(device), guide, coarse, tile.look)
+    begun = begin(start, units, subject.gains.to(device), tile.guide, tile.coarse, tile.look)
     truth, valid = (torch.from_numpy(a).to(device) for a in subject.pair.read_truth(*window))
     valid = valid & tile.valid[cut]
-    missing = gain * truth - begun.image[:, cut[0], cut[1]]
+    missing = truth - begun.image[:, cut[0], cut[1]]
     answer = units.residual_of(torch.where(valid, missing, 0.0))
     components, shown = (
         image[:, cut[0], cut[1]].clamp(-GREATEST, GREATEST)

@@ -20,10 +20,9 @@ class Recipe:
 
     start: of `start.STARTS`. rate: the greatest step of Adam, annealed by a cosine; decay: of the
     weights, decoupled. batch: crops a step; side: of a crop, pixels; stride: between crops, None
-    draws them anywhere. turned: whether crops are turned and mirrored. gain: up to how many times
-    darker or brighter a crop is made, 1 for as it is. routing_ratio: None draws it each step.
-    memory: steps that the averaged weights remember, 0 for none. clip: the greatest norm of a
-    gradient. zeroed: whether training begins at the start image itself. epochs or minutes: the
+    draws them anywhere. turned: whether crops are turned and mirrored. routing_ratio: None draws it
+    each step. memory: steps that the averaged weights remember, 0 for none. clip: the greatest norm
+    of a gradient. zeroed: whether training begins at the start image itself. epochs or minutes: the
     budget where none is given. psf_sigma (coarse pixels): of references, None for the usual.
     """
 
@@ -35,7 +34,6 @@ class Recipe:
     side: int
     stride: int | None
     turned: bool
-    gain: float
     routing_ratio: float | None
     memory: int
     clip: float | None
@@ -58,7 +56,6 @@ LAPTOP = Recipe(
     side=64,
     stride=None,
     turned=True,
-    gain=4.0,
     routing_ratio=None,
     memory=200,
     clip=1.0,
@@ -84,7 +81,6 @@ def recipe_of(preset: str) -> Recipe:
         side=64,
         stride=32,
         turned=False,
-        gain=1.0,
         routing_ratio=0.5,
         memory=0,
         clip=None,
