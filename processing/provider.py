@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessingProvider
+from qgis.core import QgsApplication, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from ..rasd_qgis.engine_link.child import stop_all
 from .assess import AssessAlgorithm
 from .base import ICONS
 from .confidence_map import ConfidenceMapAlgorithm
+from .derive import DeriveAlgorithm
 from .fuse import FuseAlgorithm
+from .fuse_folder import FuseFolderAlgorithm
 from .setup_engine import SetupEngineAlgorithm
+from .shipped_models import shipped_models
 from .simulate import SimulateAlgorithm
 from .train import TrainAlgorithm
 from .version import plugin_version
@@ -21,6 +24,8 @@ ALGORITHMS = (
     AssessAlgorithm,
     TrainAlgorithm,
     ConfidenceMapAlgorithm,
+    FuseFolderAlgorithm,
+    DeriveAlgorithm,
     SetupEngineAlgorithm,
 )
 
@@ -53,6 +58,12 @@ class RasdProvider(QgsProcessingProvider):
         stop_all()
 
     def loadAlgorithms(self) -> None:
-        """Add every algorithm."""
+        """Add every algorithm, and the graphical models once QGIS can find what these consist of.
+
+        The registry does not know this provider yet when it loads it for the first time.
+        """
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
+        if QgsApplication.processingRegistry().providerById(self.id()) is not None:
+            for model in shipped_models():
+                self.addAlgorithm(model)

@@ -29,6 +29,7 @@ class RasdFusionPlugin:
         if self._provider is None:
             self._provider = RasdProvider()
             QgsApplication.processingRegistry().addProvider(self._provider)
+            self._provider.refreshAlgorithms()  # the graphical models can be loaded only now
 
     def initGui(self) -> None:
         """Register the provider and show the way to its windows."""

@@ -15,6 +15,7 @@ from . import checks
 from .assess_request import AssessRequest
 from .checks import DEVICES, GREATEST_TILE, LEAST_TILE
 from .confidence_request import ConfidenceRequest
+from .derive_request import DeriveRequest
 from .errors import RequestError
 from .inspect_request import DescribeRequest, InspectRequest
 from .simulate_request import SimulateRequest
@@ -111,6 +112,7 @@ Request = Union[
     ConfidenceRequest,
     DescribeRequest,
     InspectRequest,
+    DeriveRequest,
     ProbeRequest,
 ]
 _KINDS: tuple[type, ...] = (
@@ -121,6 +123,7 @@ _KINDS: tuple[type, ...] = (
     ConfidenceRequest,
     DescribeRequest,
     InspectRequest,
+    DeriveRequest,
     ProbeRequest,
 )
 _TASKS: dict[str, Any] = {kind.task: kind for kind in _KINDS}  # type: ignore[attr-defined]

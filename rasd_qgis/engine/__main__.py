@@ -28,6 +28,7 @@ MODULES = {
     "assess": "assess",
     "describe": "describe",
     "inspect": "inspect_pair",
+    "derive": "derive",
     "train": "learn",
     "confidence": "routes",
 }
