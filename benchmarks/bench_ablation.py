@@ -1,0 +1,228 @@
+"""The ablations: every variant of the network trained alike, with three seeds.
+
+    python benchmarks ablation FOLDER [--scenes cave] [--steps 1000] [--seeds 0 1 2]
+
+The paper's protocol in small: ×8, bicubic start, L1, Adam at 4e-4 with cosine annealing, patches of
+64 × 64, and a stated number of steps that is the same for all. What lies in FOLDER already with the
+same settings is not made again, so it can be stopped and taken up; a run takes minutes. Two cores
+are used best by two of these at once, with seeds of their own and OMP_NUM_THREADS=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..models import RASDFuNet
+from . import ablation_report, metrics, responses
+from .ablations import VARIANTS, Variant, build
+from .degrade import apply_response, blur_and_decimate
+from .peers import cubic
+from .scenes import PLACES
+
+Image = NDArray[np.float64]
+
+RATIO = 8
+SIDE = 64
+BATCH = 4
+LEARNING_RATE = 4e-4
+# Set of scenes -> guide bands, scenes to train on, and the one to test on.
+SETS = {
+    "cave": (3, ("cave-feathers", "cave-toy"), "cave-balloons"),
+    "indian-pines": (10, ("indian-pines",), "indian-pines"),
+}
+# Of a scene that is both trained and tested on, the columns from here on are kept for the test.
+CUT = 96
+
+
+@dataclass(frozen=True)
+class Example:
+    """start: (1, B, H, W), the upsampled image; guide: (1, b, H, W); target: (1, B, H, W); 0…1."""
+
+    start: Tensor
+    guide: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class Course:
+    """The settings of a run, which all variants share."""
+
+    scenes: str
+    steps: int
+    seed: int
+
+
+def main(arguments: list[str]) -> int:
+    """Make what is missing, then the table."""
+    options = _options(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    chosen = [v for v in VARIANTS if fnmatch.fnmatch(v.name, options.variants)]
+    here = {place.name for place in PLACES if place.is_here()}
+    for name in options.scenes:
+        _, training, test = SETS[name]
+        if not {*training, test} <= here:
+            print(f"{name}: not on this machine, left out")
+            continue
+        lessons, exam = load(name)
+        # Seed by seed, so that a run that is stopped holds every variant alike.
+        for seed in options.seeds:
+            for variant in chosen:
+                course = Course(name, options.steps, seed)
+                if not is_done(options.folder, variant, course):
+                    write(options.folder, variant, run(variant, course, lessons, exam))
+                    _tell(options.folder, variant, course)
+    ablation_report.write(options.folder)
+    return 0
+
+
+def load(name: str) -> tuple[list[Example], Example]:
+    """What to train on, and what to test on."""
+    bands, training, test = SETS[name]
+    places = {place.name: place for place in PLACES}
+    made = {}
+    for one in {*training, test}:
+        scene = places[one].load()
+        made[one] = scene.cube / scene.cube.max(), responses.guide(scene, bands).weights
+    if test in training:
+        cube, response = made[test]
+        return [example(cube[:, :, :CUT], response)], example(cube[:, :, CUT:], response)
+    return [example(*made[one]) for one in training], example(*made[test])
+
+
+def example(cube: Image, response: Image) -> Example:
+    """A reference (B, H, W) seen by both sensors, without noise."""
+    start = cubic.upsample(blur_and_decimate(cube, RATIO), RATIO)
+    images = (start, apply_response(cube, response), cube)
+    return Example(*(torch.from_numpy(image).float()[None] for image in images))
+
+
+def run(
+    variant: Variant, course: Course, lessons: Sequence[Example], exam: Example
+) -> dict[str, Any]:
+    """Train a variant and test it."""
+    torch.manual_seed(course.seed)
+    network = build(variant, exam.start.shape[1], exam.guide.shape[1])
+    began = time.perf_counter()
+    loss = train(network, variant.ratio, course, lessons)
+    seconds = time.perf_counter() - began
+    with torch.inference_mode():
+        fused = network.eval()(exam.start, exam.guide, variant.ratio).image
+    images = (image[0].double().numpy() for image in (fused, exam.target))
+    figures = metrics.all_figures(*images, RATIO)
+    return {
+        "variant": variant.name,
+        "published": variant.published,
+        "settings": identity(course),
+        "seed": course.seed,
+        "millions": sum(weights.numel() for weights in network.parameters()) / 1e6,
+        "loss": loss,
+        "seconds": round(seconds, 1),
+        **figures,
+    }
+
+
+def train(network: RASDFuNet, ratio: float, course: Course, lessons: Sequence[Example]) -> float:
+    """Train for the course's steps; the mean L1 of the last tenth of them."""
+    # The crops hang on the seed alone, so that every variant sees the same.
+    random = np.random.default_rng(course.seed)
+    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, course.steps)
+    losses = []
+    network.train()
+    for _ in range(course.steps):
+        start, guide, target = batch(lessons, random)
+        loss = F.l1_loss(network(start, guide, ratio).image, target)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        annealed.step()
+        losses.append(loss.item())
+    last = losses[-max(1, math.ceil(course.steps / 10)) :]
+    return sum(last) / len(last)
+
+
+def batch(lessons: Sequence[Example], random: np.random.Generator) -> tuple[Tensor, ...]:
+    """Crops (BATCH, …, SIDE, SIDE) of start, guide and target, turned and mirrored at random."""
+    crops = [_crop(lessons[int(random.integers(len(lessons)))], random) for _ in range(BATCH)]
+    return tuple(torch.cat(images) for images in zip(*crops))
+
+
+def _crop(lesson: Example, random: np.random.Generator) -> tuple[Tensor, ...]:
+    height, width = lesson.target.shape[2:]
+    row, col = (int(random.integers(side - SIDE + 1)) for side in (height, width))
+    turns, mirrored = int(random.integers(4)), bool(random.integers(2))
+    images = []
+    for image in (lesson.start, lesson.guide, lesson.target):
+        crop = torch.rot90(image[..., row : row + SIDE, col : col + SIDE], turns, (2, 3))
+        images.append(crop.flip(3) if mirrored else crop)
+    return tuple(images)
+
+
+def identity(course: Course) -> dict[str, Any]:
+    """What a run hangs on, but its variant and seed."""
+    return {
+        "scenes": course.scenes,
+        "steps": course.steps,
+        "batch": BATCH,
+        "side": SIDE,
+        "learning_rate": LEARNING_RATE,
+    }
+
+
+def place(folder: Path, variant: Variant, course: Course) -> Path:
+    """The file of a run."""
+    name = re.sub(r"[^a-zA-Z0-9.]+", "-", variant.name).strip("-")
+    return folder / f"{course.scenes}--{name}--{course.seed}.json"
+
+
+def is_done(folder: Path, variant: Variant, course: Course) -> bool:
+    """Whether the file is there, made with these settings."""
+    path = place(folder, variant, course)
+    if not path.is_file():
+        return False
+    return bool(json.loads(path.read_text(encoding="utf-8"))["settings"] == identity(course))
+
+
+def write(folder: Path, variant: Variant, report: dict[str, Any]) -> None:
+    """Write a run's file, whole or not at all."""
+    settings = report["settings"]
+    course = Course(settings["scenes"], settings["steps"], report["seed"])
+    path = place(folder, variant, course)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def _tell(folder: Path, variant: Variant, course: Course) -> None:
+    report = json.loads(place(folder, variant, course).read_text(encoding="utf-8"))
+    print(
+        f"{course.scenes} seed {course.seed} {variant.name:42} {report['PSNR']:6.2f} dB "
+        f"{report['SAM']:6.3f}° {report['seconds']:7.1f} s",
+        flush=True,
+    )
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ablation", description="Train every variant alike.")
+    parser.add_argument("folder", type=Path, help="of the JSON files, one a run")
+    parser.add_argument("--scenes", nargs="+", choices=SETS, default=["cave"])
+    parser.add_argument("--variants", default="*", help="a pattern of their names (all)")
+    parser.add_argument("--steps", type=int, default=1000, help="of training, the same for all")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    return parser.parse_args(arguments)
