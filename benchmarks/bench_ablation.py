@@ -123,8 +123,7 @@ def run(
     seconds = time.perf_counter() - began
     with torch.inference_mode():
         fused = network.eval()(exam.start, exam.guide, variant.ratio).image
-    images = (image[0].double().numpy() for image in (fused, exam.target))
-    figures = metrics.all_figures(*images, RATIO)
+    image, reference = (images[0].double().numpy() for images in (fused, exam.target))
     return {
         "variant": variant.name,
         "published": variant.published,
@@ -133,7 +132,7 @@ def run(
         "millions": sum(weights.numel() for weights in network.parameters()) / 1e6,
         "loss": loss,
         "seconds": round(seconds, 1),
-        **figures,
+        **metrics.all_figures(image, reference, RATIO),
     }
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
+import numpy as np
 import torch
 
 from ..models import RASDConfig, RASDFuNet
@@ -91,10 +91,10 @@ def measured(side: int, repeats: int) -> Timed:
     network, start, guide = _network(side)
     seconds: dict[float, list[float]] = {ratio: [] for ratio in RATIOS}
     order = list(RATIOS)
-    shuffled = random.Random(0)
+    generator = np.random.default_rng(0)
     with torch.inference_mode():
         for repeat in range(repeats + 1):
-            shuffled.shuffle(order)
+            generator.shuffle(order)
             for ratio in order:
                 began = time.perf_counter()
                 network(start, guide, ratio)

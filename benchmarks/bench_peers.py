@@ -15,7 +15,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,7 @@ def is_done(folder: Path, row: str, method: str, settings: rasd.Settings) -> boo
 
 
 def _make(
-    rows: Sequence[Wanted] | Any,
+    rows: Iterable[Wanted],
     methods: Sequence[str],
     settings: rasd.Settings,
     options: argparse.Namespace,
@@ -149,9 +149,9 @@ def _make(
 
 def _small_pair() -> Pair:
     """Of noise, for what a method compiles or loads at its first call."""
-    random = np.random.default_rng(0)
-    reference = random.uniform(1, 2, (8, 32, 32))
-    return Pair(random.uniform(1, 2, (8, 16, 16)), reference[:3], reference, 2)
+    generator = np.random.default_rng(0)
+    reference = generator.uniform(1, 2, (8, 32, 32))
+    return Pair(generator.uniform(1, 2, (8, 16, 16)), reference[:3], reference, 2)
 
 
 def _figures(row: Row, images: Sequence[Image]) -> dict[str, Any]:

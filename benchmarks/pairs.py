@@ -6,7 +6,7 @@ spectrometer's own image is the reference, its averages the image to sharpen, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,12 +116,13 @@ def _neon(name: str, ratio: int) -> Row:
     """The plots one by one, or side by side as one mosaic, four a side."""
     plots = [_plot(path) for path in sorted((NEON / "HSI").glob("*.tif"))]
     if "mosaic" in name:
-        plots = [tuple(mosaic([plot[side] for plot in plots]) for side in (0, 1))]
+        references, guides = zip(*plots)
+        plots = [(mosaic(references), mosaic(guides))]
     pairs = tuple(_reduced(reference, guide, ratio) for reference, guide in plots)
     return Row(name, name.rpartition("-")[0], "real", ratio, "3: the camera", pairs)
 
 
-def mosaic(plots: list[Image]) -> Image:
+def mosaic(plots: Sequence[Image]) -> Image:
     """Square plots, (B, n, n) each and a square number of them, laid side by side."""
     side = round(len(plots) ** 0.5)
     if side * side != len(plots):

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -55,8 +54,7 @@ class Fusion:
 
     def fuse(self, ratio: float) -> Image:
         """(B, H, W), at a routing ratio."""
-        values = {} if self._weights.exists() else {"model_output": str(self._weights)}
-        self._run(ratio, values)
+        self._run(ratio)
         return rasters.read(self._folder / "fused.tif")
 
     def fuse_and_start(self, ratio: float) -> tuple[Image, Image]:
@@ -68,21 +66,20 @@ class Fusion:
         finally:
             del os.environ[START_VARIABLE]
 
-    def _run(self, ratio: float, values: dict[str, Any]) -> None:
-        model = {"model": self._model}
-        if self._model == "scene" and self._weights.exists():
-            model = {"model": "file", "model_file": str(self._weights)}
+    def _run(self, ratio: float) -> None:
+        is_made = self._model == "scene" and self._weights.exists()
         request = FuseRequest(
             run_id=RUN_ID,
             hyperspectral=RasterSource(str(self._folder / "coarse.tif")),
             multispectral=RasterSource(str(self._folder / "guide.tif")),
             output=str(self._folder / "fused.tif"),
+            model="file" if is_made else self._model,
+            model_file=str(self._weights) if is_made else None,
+            model_output=str(self._weights) if self._model == "scene" and not is_made else None,
             routing_ratio=ratio,
             training_steps=self._settings.steps,
             psf_sigma=spread(self._pair),
             seed=self._settings.seed,
-            **model,
-            **values,
         )
         pipeline.fuse(request, Reporter(io.StringIO()))
 

@@ -64,5 +64,6 @@ def _by_sensor(info: SpectralInfo, bands: int) -> Response | None:
 def _nikon(scene: Scene) -> NDArray[np.float64]:
     """The camera of the paper's protocol on CAVE's bands, (3, 31)."""
     table = np.loadtxt(NIKON, delimiter=",", skiprows=1)
-    rows = np.array([np.interp(scene.wavelengths, table[:, 0], row) for row in table[:, 1:].T])
+    waves = np.array(scene.wavelengths)
+    rows = np.array([np.interp(waves, table[:, 0], row) for row in table[:, 1:].T])
     return rows / rows.sum(axis=1, keepdims=True)

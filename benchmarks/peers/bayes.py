@@ -82,7 +82,7 @@ def fit(components: Image, seen: Image, left_out: Image, detail: Image) -> Model
     """
     u, z = (image.reshape(len(image), -1) for image in (components, seen))
     pixels = u.shape[1]
-    response = np.linalg.solve(_covariance(u), u @ z.T / pixels).T
+    response: Matrix = np.asarray(np.linalg.solve(_covariance(u), u @ z.T / pixels).T, float)
     misfit = z - response @ u
     spare = max(pixels - len(u), 1) / pixels
     guide_noise = misfit @ misfit.T / pixels / spare + np.diag(
@@ -92,7 +92,10 @@ def fit(components: Image, seen: Image, left_out: Image, detail: Image) -> Model
     noise = np.sum(left_out**2) / pixels / freedom
     floor = LEAST * np.mean(u**2)
     return Model(
-        response, guide_noise, max(noise, floor, NOTHING), _covariance(detail.reshape(len(u), -1))
+        response,
+        guide_noise,
+        max(float(noise), float(floor), NOTHING),
+        _covariance(detail.reshape(len(u), -1)),
     )
 
 

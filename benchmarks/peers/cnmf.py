@@ -75,22 +75,17 @@ def factorised(
     y, z = _pixels(coarse), _pixels(fine)
     spectra = vertices(y, min(ENDMEMBERS, *y.shape), np.random.default_rng(0))
     count, shape = spectra.shape[1], fine.shape[1:]
-    few = np.full((count, y.shape[1]), 1.0 / count)
-    many = None
-    for _ in range(ROUNDS):
-        if many is None:
-            few = _abundances(y, spectra, few)
-        else:
+    even: Matrix = np.full((count, y.shape[1]), 1.0 / count)
+    few, spectra = _both(y, spectra, _abundances(y, spectra, even))
+    first = upsample(few.reshape(count, *coarse.shape[1:]), shape[0] // coarse.shape[1])
+    many = np.maximum(_pixels(first), LEAST)
+    for number in range(ROUNDS):
+        if number:
             few = _pixels(maps[0] @ many.reshape(count, *shape) @ maps[1].T)
             spectra = _abundances(y.T, few.T, spectra.T).T
-        few, spectra = _both(y, spectra, few)
+            few, spectra = _both(y, spectra, few)
         seen = response @ spectra
-        if many is None:
-            ratio = shape[0] // coarse.shape[1]
-            first = upsample(few.reshape(count, *coarse.shape[1:]), ratio)
-            many = np.maximum(_pixels(first), LEAST)
-        many = _abundances(z, seen, many)
-        many, _ = _both(z, seen, many)
+        many, _ = _both(z, seen, _abundances(z, seen, many))
     return spectra, many.reshape(count, *shape)
 
 

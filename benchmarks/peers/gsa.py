@@ -44,8 +44,8 @@ def fuse(hyperspectral: Image, multispectral: Image, ratio: int, kernel: Kernel 
 def intensities(hyperspectral: Image, guides: Image) -> Image:
     """The part of coarse guides, (B, h, w), that the hyperspectral bands can tell."""
     space = Subspace.of(hyperspectral, COMPONENTS)
-    design = space.components(hyperspectral).reshape(space.size, -1)
-    design = np.vstack([design, np.ones(design.shape[1])])
+    components = space.components(hyperspectral).reshape(space.size, -1)
+    design = np.vstack([components, np.ones(components.shape[1])])
     wanted = guides.reshape(len(guides), -1)
     weights, *_ = np.linalg.lstsq(design.T, wanted.T, rcond=None)
     return (weights.T @ design).reshape(guides.shape)

@@ -43,7 +43,7 @@ class Regression:
 
     def details(self, difference: Image) -> Image:
         """A difference of multispectral bands (b, H, W) as the synthetic guides tell it."""
-        return np.tensordot(self.weights, difference, axes=1)
+        return np.asarray(np.tensordot(self.weights, difference, axes=1))
 
 
 def regression(

@@ -33,8 +33,10 @@ class Subspace:
 
     def components(self, image: Image) -> Image:
         """(B, H, W) to (K, H, W)."""
-        return np.tensordot(self.basis.T, image - self.mean[:, None, None], axes=1)
+        centred = image - self.mean[:, None, None]
+        return np.asarray(np.tensordot(self.basis.T, centred, axes=1))
 
     def bands(self, components: Image) -> Image:
         """(K, H, W) to (B, H, W)."""
-        return np.tensordot(self.basis, components, axes=1) + self.mean[:, None, None]
+        centred = np.tensordot(self.basis, components, axes=1)
+        return np.asarray(centred + self.mean[:, None, None])
