@@ -38,8 +38,9 @@ class SpectralCorrelation(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """(N, n, C) → S (N, 2C, 2C), block-diagonal over the heads, each row summing to 1."""
-        heads = self.by_head(torch.bmm(points.transpose(1, 2), points))
-        return torch.stack([torch.block_diag(*sample) for sample in heads])
+        by_head = self.by_head(torch.bmm(points.transpose(1, 2), points))
+        own = torch.eye(self.heads, dtype=points.dtype, device=points.device)
+        return (by_head[:, :, :, None] * own[:, None, :, None]).flatten(3, 4).flatten(1, 2)
 
     def by_head(self, gram: Tensor) -> Tensor:
         """Gram matrices (N, C, C) of the points → S's blocks (N, heads, 2C / heads, 2C / heads)."""

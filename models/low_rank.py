@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from . import rank_terms
 from .discriminator import SLOPE
 
 
@@ -74,6 +75,15 @@ class LowRank(nn.Module):
 
     def terms_of(self, rows: Tensor, columns: Tensor, colours: Tensor) -> tuple[Tensor, Tensor]:
         """Planes (N, K, h·w) and colours (N, K, C) from the means (N, h), (N, w), (N, C) of X_L."""
+        ours = all(type(term) is RankOneTerm for term in self.terms)
+        if ours and rank_terms.usable(rows):
+            weights = [weight for term in self.terms for weight in term.parameters()]
+            return rank_terms.decomposed((rows, columns, colours), weights, len(self.terms))
+        return self._terms_by_torch(rows, columns, colours)
+
+    def _terms_by_torch(
+        self, rows: Tensor, columns: Tensor, colours: Tensor
+    ) -> tuple[Tensor, Tensor]:
         planes, shades = [], []
         for term in self.terms:
             plane, colour = term(rows, columns, colours)

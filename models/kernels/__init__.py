@@ -1,4 +1,4 @@
-"""Compiled kernels for the network's forward on the processor, and the way to run them.
+"""Compiled kernels for the network on the processor, and the way to run them.
 
 The modules beside this one import numba and compile, or load from the user's cache, when they are
 imported; this one does not. `compiled()` is the door. What the kernels read and write is flat in
@@ -22,7 +22,8 @@ from ..scan.threads import work_off
 def compiled() -> Any:
     """Every kernel by its name, or None where numba is missing or cannot work here."""
     try:
-        modules = [import_module(f".{name}", __package__) for name in ("attend", "grid", "rank")]
+        names = ("attend", "discern", "frame", "grid", "rank", "terms", "terms_back")
+        modules = [import_module(f".{name}", __package__) for name in names]
     except ModuleNotFoundError:
         return None
     except Exception as error:  # numba's own errors are many; none may keep a user from a result
