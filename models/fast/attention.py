@@ -84,7 +84,8 @@ def _scanned(weights: RASDWeights, u: Tensor, mixing: Tensor, there: Tensor) -> 
     )
     scanned, delta, b, c = (x.transpose(1, 2) for x in (scanned, delta, b, c))
     y = selective_scan(scanned, delta, weights.decay, b, c, scan.skip, scan.step.bias)
-    return y.transpose(1, 2)
+    # As it stands for the compiled scan; the others write channels first.
+    return y.transpose(1, 2).contiguous()
 
 
 def _leave(weights: RASDWeights, inputs: tuple[Tensor, ...], rows: Tensor, back: Tensor) -> Tensor:

@@ -75,9 +75,9 @@ def test_a_wider_hyperspectral_image_leaves_the_border_as_sharp(tmp_path):
     """What lies beyond the guide, the guide did not see: it must not be taken for its detail."""
     scene = make_scene(tmp_path, SIDE, 4.0, (-40.0, -40.0))
     ms = scene.write_ms()
-    wide = run(tmp_path, scene.write_hs(), ms)
+    wide = run(tmp_path, scene.write_hs(), ms, training_steps=0)
     scene.hs, scene.hs_transform = scene.hs[:, 10:, 10:], FINE * Affine.scale(4)
-    cut = run(tmp_path, scene.write_hs(), ms)
+    cut = run(tmp_path, scene.write_hs(), ms, training_steps=0)
     truth = scene.ground.at(*centres(FINE, SIDE, SIDE))
     border = np.ones((SIDE, SIDE), bool)
     border[3:-3, 3:-3] = False
