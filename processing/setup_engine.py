@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterFile,
 )
 
 from ..rasd_qgis.contract.errors import RasdError
-from ..rasd_qgis.contract.request import ProbeRequest
 from ..rasd_qgis.engine_link.environment import engine_home
-from ..rasd_qgis.engine_link.install import install
-from ..rasd_qgis.engine_link.process import run_engine
+from ..rasd_qgis.engine_link.set_up import self_test, set_up
 from .base import RasdAlgorithm, as_processing_error, one_line_paragraphs
 from .responsive import ResponsiveFeedback
 from .translation import tr
 
-ENGINE, VERSIONS = "ENGINE", "VERSIONS"
+WHEELS, ANEW = "WHEELS", "ANEW"
+ENGINE, VERSIONS, SELF_TEST = "ENGINE", "VERSIONS", "SELF_TEST"
 
 
 class SetupEngineAlgorithm(RasdAlgorithm):
@@ -45,9 +47,20 @@ class SetupEngineAlgorithm(RasdAlgorithm):
         return tr(one_line_paragraphs(_HELP))
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
-        """No parameters: the place is the user's data folder, or RASD_FUSION_ENGINE."""
+        """The place is no parameter: the user's data folder, or RASD_FUSION_ENGINE."""
+        self.addParameter(
+            QgsProcessingParameterFile(
+                WHEELS,
+                tr("Folder of wheels, to set up without a network"),
+                QgsProcessingParameterFile.Behavior.Folder,
+                optional=True,
+            )
+        )
+        again = tr("Make it again though it looks complete")
+        self.addParameter(QgsProcessingParameterBoolean(ANEW, again, False))
         self.addOutput(QgsProcessingOutputString(ENGINE, tr("Folder of the engine")))
         self.addOutput(QgsProcessingOutputString(VERSIONS, tr("Versions and devices")))
+        self.addOutput(QgsProcessingOutputString(SELF_TEST, tr("Self-test of each device")))
 
     def processAlgorithm(
         self,
@@ -58,28 +71,38 @@ class SetupEngineAlgorithm(RasdAlgorithm):
         """Install, then ask the engine what it is, which shows that it starts."""
         home = engine_home()
         responsive = ResponsiveFeedback(feedback)
+        wheels = self.parameterAsString(parameters, WHEELS, context)
 
         def on_progress(fraction: float, text: str) -> None:
-            feedback.setProgress(95.0 * fraction)
+            feedback.setProgress(90.0 * fraction)
             feedback.pushConsoleInfo(text)
 
         feedback.pushInfo(tr("The engine's place: {}").format(home))
         try:
-            python = install(home, on_progress, responsive.isCanceled)
-            versions = run_engine(ProbeRequest(), responsive, python)
+            python = set_up(
+                home,
+                on_progress,
+                responsive.isCanceled,
+                Path(wheels) if wheels else None,
+                self.parameterAsBool(parameters, ANEW, context),
+            )
+            found = self_test(python, responsive)
         except RasdError as error:
             raise as_processing_error(error) from error
         feedback.setProgress(100.0)
-        text = json.dumps(versions, sort_keys=True)
-        feedback.pushInfo(text)
-        return {ENGINE: str(home), VERSIONS: text}
+        versions = json.dumps(found["PROBE"], sort_keys=True)
+        devices = json.dumps(found["DEVICES"], sort_keys=True)
+        feedback.pushInfo(f"{versions}\n{devices}")
+        return {ENGINE: str(home), VERSIONS: versions, SELF_TEST: devices}
 
 
 _HELP = """Makes the engine that computes the fusion: a Python environment of its own, with
 PyTorch, in your data folder. QGIS's own Python is left as it is. It takes about 2 GB of
-disk and needs the network once; pip's settings and HTTPS_PROXY are honoured.
+disk and needs the network once; QGIS's proxy and certificates, pip's settings and HTTPS_PROXY are
+honoured.
 
 Run it again to repair a broken engine, or after the plugin was upgraded; it is quick
-where nothing is to be done. The variable RASD_FUSION_ENGINE chooses another place, or
-an existing environment.
+where nothing is to be done. At its end it fuses a tiny pair on each device. Without a
+network it takes a folder of wheels, as “pip download” leaves one. The variable
+RASD_FUSION_ENGINE chooses another place, or an existing environment.
 """

@@ -18,6 +18,7 @@ from .confidence_request import ConfidenceRequest
 from .derive_request import DeriveRequest
 from .errors import RequestError
 from .inspect_request import DescribeRequest, InspectRequest
+from .self_test_request import SelfTestRequest
 from .simulate_request import SimulateRequest
 from .source import RasterSource
 from .train_request import TrainRequest
@@ -113,6 +114,7 @@ Request = Union[
     DescribeRequest,
     InspectRequest,
     DeriveRequest,
+    SelfTestRequest,
     ProbeRequest,
 ]
 _KINDS: tuple[type, ...] = (
@@ -124,6 +126,7 @@ _KINDS: tuple[type, ...] = (
     DescribeRequest,
     InspectRequest,
     DeriveRequest,
+    SelfTestRequest,
     ProbeRequest,
 )
 _TASKS: dict[str, Any] = {kind.task: kind for kind in _KINDS}  # type: ignore[attr-defined]

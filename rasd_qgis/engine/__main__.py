@@ -29,6 +29,7 @@ MODULES = {
     "describe": "describe",
     "inspect": "inspect_pair",
     "derive": "derive",
+    "selftest": "self_test",
     "train": "learn",
     "confidence": "routes",
 }

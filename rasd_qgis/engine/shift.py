@@ -60,7 +60,9 @@ def find_shift(first: np.ndarray, second: np.ndarray, valid: np.ndarray) -> Shif
     if _is_hopeless(valid):
         return None
     window = _window(valid)
-    power = sum(_cross_power(a, b, window, valid) for a, b in zip(first, second))
+    power = np.zeros(valid.shape, dtype=complex)
+    for a, b in zip(first, second):
+        power += _cross_power(a, b, window, valid)
     phase = _whitened(power, _weight(valid.shape))
     if not phase.any():
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -17,6 +18,25 @@ INDEX_VARIABLE = "RASD_FUSION_TORCH_INDEX"
 
 # torch 2.13 has no wheels for older Pythons.
 LEAST_PYTHON = (3, 10)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build of the engine: what it is for, and about how much is downloaded and takes disk."""
+
+    name: str
+    download_mb: int
+    disk_mb: int
+
+
+# Measured on Linux (CPU), and summed from the sizes of the wheels of torch 2.13 (CUDA).
+CPU_BUILD = Build("CPU", 330, 1300)
+CUDA_BUILD = Build("NVIDIA GPU", 3000, 7500)
+
+
+def chosen_build() -> Build:
+    """The build that a set-up would fetch on this computer."""
+    return CUDA_BUILD if torch_index() == CUDA_INDEX else CPU_BUILD
 
 
 def has_nvidia_driver() -> bool:

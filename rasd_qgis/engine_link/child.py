@@ -17,7 +17,7 @@ import subprocess  # nosec B404
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, cast
 
 from .surroundings import clean_environment
@@ -35,8 +35,16 @@ _living_lock = threading.Lock()
 class Child:
     """A running process; lines of its stdout come from `next_line`, stderr's end from `tail`."""
 
-    def __init__(self, command: Sequence[str], merge_stderr: bool = False) -> None:
-        """Start `command`; OSError where it cannot be started."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        merge_stderr: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start `command`; OSError where it cannot be started.
+
+        settings: variables that it gets besides those of the cleaned environment.
+        """
         self.stopped = False
         self._lines: queue.Queue[bytes | None] = queue.Queue(QUEUE_LINES)
         self._tail = b""
@@ -48,7 +56,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge_stderr else subprocess.PIPE,
-            env=clean_environment(),
+            env={**clean_environment(), **(settings or {})},
             **_own_group(),
         )
         self._input = cast("IO[bytes]", self.process.stdin)

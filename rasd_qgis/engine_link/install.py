@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..contract.errors import Cancelled, EngineBrokenError
@@ -28,6 +28,8 @@ from .environment import (
     requirements_digest,
     state,
 )
+from .network import pip_settings
+from .remedies import explain
 
 OnProgress = Callable[[float, str], None]  # fraction 0…1 of the set-up, a line for the log
 IsCancelled = Callable[[], bool]
@@ -39,23 +41,31 @@ _PROBE = "import sys, venv, ensurepip; print('rasd', *sys.version_info[:2])"
 _EXPECTED_LINES = 60
 
 
-def install(home: Path, on_progress: OnProgress, is_cancelled: IsCancelled) -> Path:
+def install(
+    home: Path,
+    on_progress: OnProgress,
+    is_cancelled: IsCancelled,
+    wheels: Path | None = None,
+    anew: bool = False,
+) -> Path:
     """Make the engine at `home` ready and return its Python; quick where it already is.
 
-    Raises Cancelled, or EngineBrokenError with pip's last words. A set-up that ends in either is
-    seen as unfinished by `state`, and the next one repairs it.
+    wheels: a folder of wheels to take all packages from, without any network. anew: make it again
+    though its files look complete. Raises Cancelled, or EngineBrokenError with pip's last words. A
+    set-up that ends in either is seen as unfinished by `state`, and the next one repairs it.
     """
     found = state(home)
-    if isinstance(found, Ready):
+    if isinstance(found, Ready) and not anew:
         on_progress(1.0, f"The engine is ready: {home}")
         return found.python
     warm.stop()
+    _require_room(home)
     ours = _prepare(home)
     if ours:
         base = find_python(is_cancelled)
         on_progress(0.02, f"Making the engine's environment at {home} with {base}")
         _run([str(base), "-I", "-m", "venv", str(home)], is_cancelled, None)
-    _install_packages(home, on_progress, is_cancelled)
+    _install_packages(home, on_progress, is_cancelled, wheels)
     if ours:
         _write_stamp(home, requirements_digest())
     on_progress(1.0, f"The engine is ready: {home}")
@@ -63,11 +73,21 @@ def install(home: Path, on_progress: OnProgress, is_cancelled: IsCancelled) -> P
 
 
 def remove(home: Path) -> None:
-    """Remove an engine that was made here; EngineBrokenError where it is not ours."""
+    """Remove an engine that was made here; EngineBrokenError where it is not ours, or cannot be."""
     if read_stamp(home) is None:
-        raise EngineBrokenError(f"The folder {home} was not made by RASD Fusion.", "Remove it.")
+        raise EngineBrokenError(
+            f"The folder {home} was not made by RASD Fusion, and is left as it is.",
+            "Remove it by hand if you do not need it.",
+        )
     warm.stop()
-    shutil.rmtree(home)
+    try:
+        _write_stamp(home, UNFINISHED)
+        shutil.rmtree(home)
+    except OSError as error:
+        raise EngineBrokenError(
+            f"The engine at {home} cannot be removed ({error}).",
+            "End what still runs from it, and try again.",
+        ) from error
 
 
 def find_python(is_cancelled: IsCancelled = lambda: False) -> Path:
@@ -153,15 +173,20 @@ def _write_stamp(home: Path, text: str) -> None:
     os.replace(partial, home / STAMP)
 
 
-def _install_packages(home: Path, on_progress: OnProgress, is_cancelled: IsCancelled) -> None:
+def _install_packages(
+    home: Path, on_progress: OnProgress, is_cancelled: IsCancelled, wheels: Path | None
+) -> None:
     command = [str(engine_python(home)), "-I", "-X", "utf8", "-m", "pip", "install"]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     command += ["--requirement", str(REQUIREMENTS)]
     index = builds.torch_index()
-    if index:
+    if wheels is not None:
+        command += ["--no-index", "--find-links", str(wheels)]
+    elif index:
         command += ["--extra-index-url", index]
-    on_progress(0.05, f"Installing the engine's packages from {index or 'the configured index'}")
-    _run(command, is_cancelled, _PipProgress(on_progress))
+    source = wheels or index or "the configured index"
+    on_progress(0.05, f"Installing the engine's packages from {source}")
+    _run(command, is_cancelled, _PipProgress(on_progress), pip_settings(home.parent))
     lacking = missing_packages(home)
     if lacking:
         raise EngineBrokenError(
@@ -188,11 +213,14 @@ class _PipProgress:
 
 
 def _run(
-    command: Sequence[str], is_cancelled: IsCancelled, on_line: Callable[[str], None] | None
+    command: Sequence[str],
+    is_cancelled: IsCancelled,
+    on_line: Callable[[str], None] | None,
+    settings: Mapping[str, str] | None = None,
 ) -> None:
     """Run a command to its end; EngineBrokenError with its last words where it fails."""
     try:
-        child = Child(command, merge_stderr=True)
+        child = Child(command, merge_stderr=True, settings=settings)
     except OSError as error:
         raise EngineBrokenError(f"{command[0]} cannot be started ({error.strerror}).") from error
     kept: list[str] = []
@@ -211,18 +239,15 @@ def _run(
     if child.stopped:
         raise Cancelled("The set-up was stopped, because the plugin was closed.")
     if status != 0:
-        raise EngineBrokenError(*_explain(command, kept))
+        raise EngineBrokenError(*explain(command, kept))
 
 
-def _explain(command: Sequence[str], kept: Sequence[str]) -> tuple[str, str]:
-    """What went wrong in a set-up, and what to do, from a command's last words."""
-    words = "\n".join(kept)
-    said = f"The set-up of the engine failed in “{' '.join(command[:6])} …”:\n{words}\n"
-    if "No space left" in words or "not enough space" in words:
-        return said, "The disk is full: make room (the engine takes 2 GB) and run this again."
-    if "Could not find a version" in words or "ConnectionError" in words or "Retry" in words:
-        return said, (
-            "The packages could not be reached: check the network, and the proxy in pip's "
-            "settings (or HTTPS_PROXY), and run this again."
+def _require_room(home: Path) -> None:
+    """EngineBrokenError where the disk cannot hold an engine."""
+    place = next((path for path in (home, *home.parents) if path.exists()), home)
+    free, needed = shutil.disk_usage(place).free / 1e6, builds.chosen_build().disk_mb
+    if free < needed:
+        raise EngineBrokenError(
+            f"The disk of {home} has {free:.0f} MB free; the engine takes about {needed} MB.",
+            "Make room, or let the variable RASD_FUSION_ENGINE point at another disk.",
         )
-    return said, "Run this again; the messages above say what pip met."

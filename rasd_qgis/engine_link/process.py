@@ -19,12 +19,13 @@ from ..contract.errors import (
     Cancelled,
     EngineBrokenError,
     EngineCrashedError,
+    RasdError,
     from_kind,
 )
 from ..contract.events import Failure, GarbledEvent, Log, Progress, Result, Warn, decode
 from ..contract.leftovers import remove_leftovers
 from ..contract.request import Request, to_json
-from . import warm
+from . import last_error, warm
 from .child import Child
 
 ENTRY = Path(__file__).resolve().parent.parent / "engine" / "__main__.py"
@@ -77,6 +78,21 @@ def run_engine(
     (it does not start), EngineCrashedError (it ended without a word), or the error that the
     engine itself reported.
     """
+    try:
+        return _serve(request, feedback, python, entry, first_word_s)
+    except RasdError as error:
+        last_error.note(error, request.task)
+        raise
+
+
+def _serve(
+    request: Request,
+    feedback: Feedback,
+    python: str | Path,
+    entry: str | Path,
+    first_word_s: float,
+) -> dict[str, Any]:
+    """Run `request` in the warm engine, or in a new one."""
     if feedback.isCanceled():
         raise Cancelled()
     identity = warm.identity(python, entry)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qgis.core import Qgis, QgsProject
+from qgis.core import Qgis, QgsProject, QgsSettings
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QDockWidget, QWidget
+from qgis.PyQt.QtWidgets import QDockWidget, QPushButton, QWidget
 
 try:
     from qgis.PyQt.QtGui import QAction
@@ -22,12 +22,14 @@ except ImportError:  # QGIS before 3.34 follows Qt 5's place for it alone
 from ...processing.base import ICONS
 from ...processing.translation import tr
 from ..contract.errors import RasdError
+from ..engine_link.environment import Missing, state
 from . import opening, sample
 
 if TYPE_CHECKING:
     from qgis.gui import QgisInterface
 
 MENU = "RASD Fusion"
+GREETED = "rasd_fusion/greeted"
 
 
 class Desk:
@@ -48,6 +50,10 @@ class Desk:
         self._add(tr("Try it on a sample scene"), self.try_sample, "rasdFusionSample")
         self._add(tr("Spectral inspector"), self.inspect, "rasdFusionInspect")
         self._add(tr("Routing explorer"), self.explore_routes, "rasdFusionRoutes")
+        self._add(
+            tr("Engine: set up, test, diagnose…"), self.set_up, "rasdFusionEngine", "engine.svg"
+        )
+        self._greet()
 
     def close(self) -> None:
         """Take everything back."""
@@ -94,6 +100,25 @@ class Desk:
         from .routing_explorer import RoutingDock
 
         return self._dock("routes", RoutingDock)
+
+    def set_up(self) -> QWidget:
+        """Show the engine's set-up window."""
+        return opening.setup_window(self._iface.mainWindow())
+
+    def _greet(self) -> None:
+        """Once, where there is no engine yet: the way to it, without standing in anybody's way."""
+        settings = QgsSettings()
+        if settings.value(GREETED, False, type=bool) or not isinstance(state(), Missing):
+            return
+        settings.setValue(GREETED, True)
+        bar = self._iface.messageBar()
+        text = tr("RASD Fusion computes with an engine of its own, which is set up once.")
+        item = bar.createMessage(MENU, text)
+        button = QPushButton(tr("Set up…"))
+        button.setObjectName("rasdGreeting")
+        button.clicked.connect(lambda: self.set_up())
+        item.layout().addWidget(button)
+        bar.pushWidget(item, Qgis.MessageLevel.Info)
 
     def _dock(self, name: str, make: Callable[..., QDockWidget]) -> QDockWidget:
         """Show the dock of that name, made when it is first asked for."""

@@ -20,7 +20,7 @@ class FusionDialog(AlgorithmDialog):
     def __init__(self, algorithm: QgsProcessingAlgorithm, parent: QWidget | None = None) -> None:
         super().__init__(algorithm, parent=parent)
         self.setObjectName("rasdFusionDialog")
-        self.mainWidget().setupAsked.connect(lambda: opening.show("rasd:setupengine", {}))
+        self.mainWidget().setupAsked.connect(self._set_up)
 
     def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FusionPanel:
         """Called by Processing's dialog for what stands in its first tab."""
@@ -41,6 +41,11 @@ class FusionDialog(AlgorithmDialog):
         """Called when the window is closed."""
         self._leave()
         super().closeEvent(event)
+
+    def _set_up(self) -> None:
+        """Open the set-up; the layers are looked at again once there is an engine."""
+        window = opening.setup_window(self.parentWidget())
+        window.changed.connect(self.mainWidget().inspection.ask_soon)
 
     def _leave(self) -> None:
         panel = self.mainWidget()

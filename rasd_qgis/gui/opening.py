@@ -6,7 +6,7 @@ loaded after this plugin.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qgis.core import QgsProcessingAlgorithm
 from qgis.PyQt.QtCore import Qt
@@ -14,8 +14,12 @@ from qgis.PyQt.QtWidgets import QDialog, QWidget
 
 from ...processing import base
 
+if TYPE_CHECKING:
+    from .setup_window import SetupWindow
+
 # Python would otherwise delete a dialog under the algorithm that runs in it.
 _shown: list[QDialog] = []
+_setup: SetupWindow | None = None
 
 
 def register() -> None:
@@ -26,8 +30,14 @@ def register() -> None:
 def unregister() -> None:
     """Processing's plain dialogs again, and none of ours open."""
     base.windows.clear()
+    global _setup
     while _shown:
         _shown.pop().close()
+    if _setup is not None:
+        _setup.abandon()
+        _setup.hide()
+        _setup.deleteLater()
+        _setup = None
 
 
 def fusion_dialog(algorithm: QgsProcessingAlgorithm, parent: QWidget | None) -> QDialog:
@@ -47,6 +57,19 @@ def show(algorithm_id: str, parameters: dict[str, Any]) -> QDialog:
     _shown.append(dialog)
     dialog.show()
     return dialog
+
+
+def setup_window(parent: QWidget | None = None) -> SetupWindow:
+    """Show the engine's set-up window, the one there is."""
+    global _setup
+    if _setup is None:
+        from .setup_window import SetupWindow
+
+        _setup = SetupWindow(parent)
+    _setup.refresh()
+    _setup.show()
+    _setup.raise_()
+    return _setup
 
 
 def _forget(dialog: QDialog) -> None:

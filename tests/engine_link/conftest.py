@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from qgis.core import QgsSettings
 
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
 from rasd_fusion.rasd_qgis.engine_link import warm
@@ -80,3 +83,44 @@ class Stub:
 def stub(tmp_path) -> Stub:
     yield Stub(tmp_path)
     warm.stop()
+
+
+class Proxy:
+    """A proxy that refuses with `answer`, and remembers what it was asked, and by whom."""
+
+    def __init__(self) -> None:
+        self.answer, self.asked = 403, []
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_CONNECT(self):
+                login = self.headers.get("Proxy-Authorization", "")
+                owner.asked.append((f"{self.command} {self.path}", login))
+                self.send_error(owner.answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def proxy(qgis_app):
+    """A proxy that QGIS is set to use, with a name and a password that need quoting."""
+    made = Proxy()
+    settings = QgsSettings()
+    values = {
+        "proxyEnabled": True,
+        "proxyType": "HttpProxy",
+        "proxyHost": "127.0.0.1",
+        "proxyPort": str(made.server.server_port),
+        "proxyUser": "me@work",
+        "proxyPassword": "a/b",  # pragma: allowlist secret
+    }
+    for name, value in values.items():
+        settings.setValue(f"proxy/{name}", value)
+    yield made
+    settings.remove("proxy")
+    made.server.shutdown()
+    made.server.server_close()

@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from rasd_fusion.rasd_qgis.contract.errors import Cancelled, EngineBrokenError
-from rasd_fusion.rasd_qgis.engine_link import builds, environment, install
+from rasd_fusion.rasd_qgis.engine_link import environment, install, network
+from rasd_fusion.rasd_qgis.engine_link.remedies import explain
 
-PACKAGES = ("rasdalpha", "rasdbeta")
-
-
-def write_wheel(folder: Path, name: str) -> None:
-    """A wheel with one module, made by the letter of the format."""
-    info = f"{name}-1.0.dist-info"
-    files = {
-        f"{name}.py": "answer = 42\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    digests = {
-        path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        for path, text in files.items()
-    }
-    record = "".join(f"{path},sha256={digest},\n" for path, digest in digests.items())
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
-        for path, text in {**files, f"{info}/RECORD": record + f"{info}/RECORD,,\n"}.items():
-            wheel.writestr(path, text)
+from .shop import open_shop
 
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """The product's set-up, pointed at two tiny packages that need no network."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    for name in PACKAGES:
-        write_wheel(wheels, name)
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("".join(f"{name}==1.0\n" for name in PACKAGES))
-    for module in (environment, install):
-        monkeypatch.setattr(module, "REQUIREMENTS", requirements)
-    monkeypatch.setattr(environment, "NEEDED", PACKAGES)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
-    monkeypatch.setenv(builds.INDEX_VARIABLE, "")
-    return tmp_path
+    return open_shop(tmp_path, monkeypatch)
 
 
 def run(home: Path, cancel_at: str = "\0", heard: list | None = None) -> Path:
@@ -150,3 +119,96 @@ def test_a_place_that_cannot_be_written_is_named(shop):
     blocked.write_text("not a folder")
     with pytest.raises(EngineBrokenError, match="cannot be written"):
         run(blocked / "engine")
+
+
+def test_a_space_and_foreign_letters_in_the_path_do_no_harm(shop):
+    home = shop / "größe mit Raum 数据"
+    assert run(home).exists()
+    assert isinstance(environment.state(home), environment.Ready)
+
+
+def test_it_works_offline_from_a_folder_of_wheels(shop, monkeypatch):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    home = shop / "engine"
+    install.install(home, lambda *_: None, lambda: False, wheels=shop / "wheels")
+    assert isinstance(environment.state(home), environment.Ready)
+
+
+def test_a_complete_engine_is_made_anew_on_demand(shop):
+    home = shop / "engine"
+    run(home)
+    broken = next(home.rglob("rasdalpha.py"))
+    broken.write_text("raise ImportError('a library is gone')\n")
+    install.install(home, lambda *_: None, lambda: False, anew=True)
+    assert "42" in next(home.rglob("rasdalpha.py")).read_text()
+
+
+@pytest.fixture
+def from_the_network(shop, monkeypatch):
+    """The packages have to come from an index."""
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_RETRIES", "1")  # pip tells of a proxy only as it tries again
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://packages.invalid/simple")
+    return shop
+
+
+def failure(home) -> EngineBrokenError:
+    with pytest.raises(EngineBrokenError) as caught:
+        run(home)
+    assert isinstance(environment.state(home), environment.Broken)
+    return caught.value
+
+
+def test_without_a_network_it_says_so_and_how_to_go_on(from_the_network, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    advice = failure(from_the_network / "engine").advice
+    assert "check the network" in advice and "folder of wheels" in advice
+
+
+@pytest.mark.parametrize(("status", "told"), [(403, "refuses"), (407, "a name and a password")])
+def test_a_proxy_set_in_qgis_is_used_and_its_refusal_told(
+    qgis_app, from_the_network, proxy, status, told
+):
+    proxy.answer = status
+    error = failure(from_the_network / "engine")
+    assert told in error.advice and "Settings → Options → Network" in error.advice
+    assert proxy.asked[0][0] == "CONNECT packages.invalid:443"
+    assert base64.b64decode(proxy.asked[0][1].split()[1]) == b"me@work:a/b"
+
+
+def test_a_full_disk_is_said_before_anything_is_downloaded(shop, monkeypatch):
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")(10**9, 10**9 - 10**6, 10**6)
+    monkeypatch.setattr(install.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(EngineBrokenError, match="has 1 MB free") as caught:
+        run(shop / "engine")
+    assert "Make room" in caught.value.advice
+    assert not (shop / "engine").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        ("OSError: [Errno 28] No space left on device", "Make room"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "certificate"),
+        ("ERROR: Could not find a version that satisfies the requirement", "check the network"),
+        ("Killed", "Run this again"),
+    ],
+)
+def test_pips_words_lead_to_a_way_out(words, way_out):
+    said, advice = explain(["python", "-m", "pip"], ["Collecting torch", words])
+    assert words in said
+    assert way_out.lower() in advice.lower()
+
+
+def test_qgis_own_settings_are_left_out_where_there_are_none(qgis_app, tmp_path):
+    assert network.pip_settings(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,166 @@
+"""The set-up window: a real pip on tiny wheels, the real engine for the self-test."""
+
+from __future__ import annotations
+
+import pytest
+from qgis.core import QgsSettings
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtGui import QGuiApplication
+from qgis.PyQt.QtWidgets import QLabel, QMessageBox, QPlainTextEdit, QPushButton
+
+from rasd_fusion.rasd_qgis.contract.errors import EngineBrokenError
+from rasd_fusion.rasd_qgis.engine_link import environment, last_error
+from rasd_fusion.rasd_qgis.gui import opening, setup_window
+from rasd_fusion.rasd_qgis.gui.desk import Desk
+
+from ..engine_link.shop import open_shop
+
+PASSED = {
+    "DEVICES": [
+        {"device": "cpu", "works": True, "megapixels_per_second": 0.21, "error": None},
+        {"device": "xpu", "works": False, "error": "no driver"},
+    ],
+    "PROBE": {"versions": {"torch": "2.13.0"}, "gpu": "", "devices": ["cpu"], "threads": 1},
+}
+
+
+@pytest.fixture
+def open_window(qtbot, qgis_app):
+    def show():
+        window = setup_window.SetupWindow()
+        qtbot.addWidget(window)
+        window.show()
+        return window
+
+    return show
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A set-up of tiny packages at a place of its own; what is made there computes nothing."""
+    shop = open_shop(tmp_path, monkeypatch)
+    monkeypatch.setenv(environment.VARIABLE, str(shop / "an engine"))
+    monkeypatch.setattr(setup_window, "self_test", lambda *_: PASSED)
+    last_error.forget()
+    return shop
+
+
+def state_of(window):
+    return window.findChild(QLabel, "rasdEngineState").text()
+
+
+def log_of(window):
+    return window.findChild(QPlainTextEdit).toPlainText()
+
+
+def press(qtbot, window, name, wait_for_end=True):
+    button = window.findChild(QPushButton, name)
+    assert button.isEnabled()
+    if not wait_for_end:
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        return
+    with qtbot.waitSignal(window.changed, timeout=120_000):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_from_nothing_to_a_ready_engine(qtbot, open_window, shop, photograph):
+    window = open_window()
+    assert "not set up" in state_of(window)
+    assert "MB to download" in window._size.text()
+    photograph(window, "setup_missing")
+    press(qtbot, window, "rasdSetUp")
+    photograph(window, "setup_ready")
+    assert "ready" in state_of(window)
+    assert "cpu: works, 0.21 megapixels" in log_of(window)
+    assert "xpu: does not work: no driver" in log_of(window)
+    assert isinstance(environment.state(), environment.Ready)
+    assert "rasdalpha" in (shop / "engine-setup.log").read_text()
+
+
+def test_a_failure_is_told_and_repaired(qtbot, open_window, shop, photograph):
+    requirements = environment.REQUIREMENTS
+    good = requirements.read_text()
+    requirements.write_text(good + "rasdgamma==9\n")
+    window = open_window()
+    press(qtbot, window, "rasdSetUp")
+    photograph(window, "setup_failed")
+    assert "broken: its set-up was interrupted" in state_of(window)
+    assert "check the network" in log_of(window)
+    assert "rasdgamma" in last_error.last()
+    requirements.write_text(good)
+    assert window.findChild(QPushButton, "rasdSetUp").text() == "Repair"
+    press(qtbot, window, "rasdSetUp")
+    assert "ready" in state_of(window)
+
+
+def test_a_cancelled_set_up_can_be_taken_up_again(qtbot, open_window, shop):
+    window = open_window()
+    press(qtbot, window, "rasdSetUp", wait_for_end=False)
+    qtbot.waitUntil(lambda: "Making the engine's environment" in log_of(window), timeout=60_000)
+    press(qtbot, window, "rasdSetUpCancel")
+    assert "Stopped" in log_of(window)
+    assert "interrupted" in state_of(window)
+    press(qtbot, window, "rasdSetUp")
+    assert "ready" in state_of(window)
+
+
+def test_wheels_from_a_folder(qtbot, open_window, shop, monkeypatch):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    window = open_window()
+    window._wheels.setFilePath(str(shop / "wheels"))
+    press(qtbot, window, "rasdSetUp")
+    assert "ready" in state_of(window)
+
+
+def test_it_is_removed_after_a_question(qtbot, open_window, shop, monkeypatch):
+    window = open_window()
+    press(qtbot, window, "rasdSetUp")
+    buttons = QMessageBox.StandardButton
+    monkeypatch.setattr(setup_window.QMessageBox, "question", lambda *_: buttons.No)
+    press(qtbot, window, "rasdRemoveEngine", wait_for_end=False)
+    assert isinstance(environment.state(), environment.Ready)
+    monkeypatch.setattr(setup_window.QMessageBox, "question", lambda *_: buttons.Yes)
+    press(qtbot, window, "rasdRemoveEngine")
+    assert isinstance(environment.state(), environment.Missing)
+
+
+def test_the_self_test_of_the_real_engine(qtbot, open_window, engine, photograph):
+    window = open_window()
+    press(qtbot, window, "rasdSelfTest")
+    photograph(window, "setup_self_test")
+    assert "cpu: works" in log_of(window)
+    press(qtbot, window, "rasdDiagnosis", wait_for_end=False)
+    text = QGuiApplication.clipboard().text()
+    assert "| cpu |" in text and "torch 2.13.0" in text
+
+
+def test_the_diagnosis_says_what_helpers_ask_for(qtbot, open_window, no_engine, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    last_error.note(EngineBrokenError("It broke | here at /home/someone/x.", "Mend it."), "fuse")
+    window = open_window()
+    press(qtbot, window, "rasdDiagnosis", wait_for_end=False)
+    text = QGuiApplication.clipboard().text()
+    for part in ("RASD Fusion | 0.1.0", "QGIS | 3.", "Engine | not set up", "NVIDIA driver"):
+        assert part in text
+    assert "fuse, engine_broken" in text and "at ~/x. Mend it." in text
+    assert "/home/someone" not in text
+    last_error.forget()
+
+
+def test_the_greeting_is_shown_once_and_leads_here(qtbot, qgis_iface, provider, no_engine):
+    for times in (1, 0):
+        qgis_iface.messageBar().clearWidgets()
+        qtbot.wait(50)  # cleared ones are deleted soon
+        desk = Desk(qgis_iface)
+        desk.open()
+        found = qgis_iface.messageBar().findChildren(QPushButton, "rasdGreeting")
+        shown = [button for button in found if not button.isHidden()]
+        assert len(shown) == times
+        if shown:
+            shown[0].click()
+            assert opening._setup.isVisible()
+        desk.close()
+        assert opening._setup is None
+    assert QgsSettings().value("rasd_fusion/greeted", type=bool)
