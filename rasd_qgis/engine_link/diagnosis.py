@@ -15,7 +15,6 @@ from qgis.PyQt.QtCore import QT_VERSION_STR
 from . import builds, last_error
 from .environment import (
     VARIABLE,
-    Broken,
     Missing,
     Outdated,
     Ready,
@@ -72,7 +71,6 @@ def describe_state(found: State) -> str:
         return "not set up"
     if isinstance(found, Outdated):
         return "made for another version of the plugin"
-    assert isinstance(found, Broken)
     return f"broken: {found.reason}"
 
 

@@ -6,12 +6,15 @@ Running, log, cancel, history, batch, and the copy as a command are all Processi
 from __future__ import annotations
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
-from qgis.core import QgsProcessingAlgorithm
+from qgis.core import QgsCoordinateReferenceSystem, QgsProcessingAlgorithm, QgsRectangle
 from qgis.PyQt.QtGui import QCloseEvent
-from qgis.PyQt.QtWidgets import QWidget
+from qgis.PyQt.QtWidgets import QDialogButtonBox, QPushButton, QWidget
+from qgis.utils import iface
 
+from ...processing.translation import tr
 from . import opening
 from .fusion_panel import FusionPanel
+from .preview import PreviewWindow
 
 
 class FusionDialog(AlgorithmDialog):
@@ -21,6 +24,12 @@ class FusionDialog(AlgorithmDialog):
         super().__init__(algorithm, parent=parent)
         self.setObjectName("rasdFusionDialog")
         self.mainWidget().setupAsked.connect(self._set_up)
+        self._preview: PreviewWindow | None = None
+        button = QPushButton(tr("Preview…"))
+        button.setObjectName("rasdPreviewButton")
+        button.setToolTip(tr("Fuse what the map shows, in seconds"))
+        button.clicked.connect(self.preview)
+        self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
 
     def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FusionPanel:
         """Called by Processing's dialog for what stands in its first tab."""
@@ -42,13 +51,37 @@ class FusionDialog(AlgorithmDialog):
         self._leave()
         super().closeEvent(event)
 
+    def preview(self) -> None:
+        """Show what the map shows as this dialog would fuse it."""
+        if self._preview is None:
+            panel = self.mainWidget()
+            self._preview = PreviewWindow(
+                self.algorithm(),
+                panel.createProcessingParameters,
+                _shown_extent,
+                panel.take_ratio,
+                self,
+            )
+        self._preview.show()
+        self._preview.begin()
+
     def _set_up(self) -> None:
         """Open the set-up; the layers are looked at again once there is an engine."""
         window = opening.setup_window(self.parentWidget())
         window.changed.connect(self.mainWidget().inspection.ask_soon)
 
     def _leave(self) -> None:
+        if self._preview is not None:
+            self._preview.close()
         panel = self.mainWidget()
         if panel is not None:
             panel.inspection.cancel()
             panel.remember()
+
+
+def _shown_extent() -> tuple[QgsRectangle, QgsCoordinateReferenceSystem] | None:
+    """What the map shows, None where there is no map."""
+    canvas = iface.mapCanvas() if iface is not None else None
+    if canvas is None or canvas.extent().isEmpty():
+        return None
+    return canvas.extent(), canvas.mapSettings().destinationCrs()

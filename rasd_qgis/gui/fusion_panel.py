@@ -86,6 +86,11 @@ class FusionPanel(ParametersPanel):
         layers = {name: self.chosen(name) for name in remembered.LAYERS}
         remembered.remember(values, {n: layer for n, layer in layers.items() if layer})
 
+    def take_ratio(self, ratio: float) -> None:
+        """Take a routing ratio that was chosen elsewhere."""
+        self.wrappers[names.ROUTING_RATIO].setParameterValue(ratio, self.processing_context)
+        self.routing.refresh()
+
     def chosen(self, name: str) -> QgsRasterLayer | None:
         """The layer chosen as INPUT_HS or INPUT_MS, None where there is none."""
         try:

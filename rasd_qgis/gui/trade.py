@@ -59,4 +59,6 @@ def describe_trade(ratio: float, curves: Curves) -> str:
 
 def _change(factor: float) -> str:
     percent = round(100 * (factor - 1))
+    if percent == 0:
+        return tr("unchanged")
     return f"−{-percent} %" if percent < 0 else f"+{percent} %"
