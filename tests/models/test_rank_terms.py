@@ -14,10 +14,14 @@ from rasd_fusion.models.low_rank import LowRank
 
 
 def assert_close(found, wanted, tolerance=2e-5):
-    """Every tensor within `tolerance` of the largest value of its kind."""
+    """Every tensor within `tolerance` of its largest value, or of 0.1 where that is less.
+
+    A gradient of one number is a sum of hundreds of terms of about 1 that may cancel: float32 leaves
+    it a rounding of 1e-7 however small it comes out.
+    """
     for one, other in zip(found, wanted):
         assert one.shape == other.shape
-        scale = max(float(other.detach().abs().max()), 1e-3)
+        scale = max(float(other.detach().abs().max()), 0.1)
         assert float((one - other).detach().abs().max()) <= tolerance * scale
 
 
