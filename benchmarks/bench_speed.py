@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gc
 import math
+import os
 import statistics
 import sys
 import time
@@ -42,7 +43,8 @@ class Extent:
     """What is measured: square images, by sides; one side by ratio and by bands; steps of so many
     crops of such a side; the points of a scan.
 
-    plain_sides: of `sides`, those of the plain build and of the memory.
+    plain_sides: of `sides`, those of the plain build and of the memory. back_points: of a scan with
+    its way back, which takes others' forms memory by the square of the points.
     """
 
     sides: tuple[int, ...]
@@ -51,12 +53,13 @@ class Extent:
     bands: tuple[int, ...]
     steps: tuple[tuple[int, int], ...]
     points: int
+    back_points: int
 
 
 FULL = Extent(
-    (128, 192, 256, 384, 512), (256, 512), 256, (10, 31, 102, 224), ((4, 64), (4, 16)), 8192
+    (128, 192, 256, 384, 512), (256, 512), 256, (10, 31, 102, 224), ((4, 64), (4, 16)), 8192, 1024
 )
-DRY = Extent((32, 40), (32,), 32, (5, 31), ((2, 16),), 128)
+DRY = Extent((32, 40), (32,), 32, (5, 31), ((2, 16),), 128, 64)
 
 
 def main(arguments: list[str]) -> int:
@@ -70,7 +73,7 @@ def main(arguments: list[str]) -> int:
     if any(error > TOLERANCE for error in errors.values()):
         print("A fast form differs from the readable one: nothing was measured.", file=sys.stderr)
         return 1
-    figures = {"errors": errors, "threads": torch.get_num_threads()}
+    figures = {"errors": errors, "threads": torch.get_num_threads(), "load": load_before()}
     figures |= measured(DRY if options.dry else FULL, options.turns)
     body = report(figures, PRODUCT_SIDE)
     print(body)
@@ -79,9 +82,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def load_before() -> float | None:
+    """Processes that wanted a processor in the last minute; None where nobody tells."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def measured(extent: Extent, turns: int) -> dict[str, Any]:
     """Every figure, by the names that the report knows."""
-    scan_rows, absent = scan_times(extent.points, turns)
+    scan_rows, absent = scan_times(extent, turns)
     sides = by_side(extent.sides, extent.plain_sides, turns)
     return {
         "sides": sides,
@@ -283,10 +291,10 @@ def training_steps(steps: Sequence[tuple[int, int]], turns: int) -> dict[str, An
     return found
 
 
-def scan_times(length: int, turns: int) -> tuple[dict[str, Any], list[str]]:
+def scan_times(extent: Extent, turns: int) -> tuple[dict[str, Any], list[str]]:
     """Microseconds a point of each form of the scan, 64 channels of 16 states."""
-    given, (forms, absent) = scans.example(length), scans.forms()
-    leaves = [x.clone().requires_grad_() for x in given]
+    given, (forms, absent) = scans.example(extent.points), scans.forms()
+    leaves = [x.requires_grad_() for x in scans.example(extent.back_points)]
 
     def only(form: scans.Scan) -> Call:
         def call() -> None:
@@ -299,14 +307,14 @@ def scan_times(length: int, turns: int) -> tuple[dict[str, Any], list[str]]:
         return lambda: torch.autograd.grad(form(*leaves).sum(), leaves)
 
     ahead = in_turns({name: only(form) for name, form in forms.items()}, min(turns, 3))
-    back = in_turns({name: both(form) for name, form in forms.items()}, 1)
+    back = in_turns({name: both(form) for name, form in forms.items()}, min(turns, 3))
     first = next(iter(forms))
     found = {}
     for name in forms:
         found[name] = {
-            "forward_us": statistics.median(ahead[name]) / length * 1e6,
+            "forward_us": statistics.median(ahead[name]) / extent.points * 1e6,
             "forward_over_ours": over(ahead, name, first),
-            "both_us": statistics.median(back[name]) / length * 1e6,
+            "both_us": statistics.median(back[name]) / extent.back_points * 1e6,
             "both_over_ours": over(back, name, first),
         }
     return found, absent

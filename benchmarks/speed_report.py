@@ -42,10 +42,15 @@ def _opening(figures: Mapping[str, Any], product_side: int) -> str:
         "limit is the time that the FLOPs of the convolutions and linear layers would take at the "
         f"rate of a {product_side}×{product_side} product in the same run ({rate:.0f} GFLOP/s). "
         "What is compared takes turns; ratios are medians over the turns, and so are seconds. "
-        "MiB: above the process that has done it once.\n\n"
+        f"MiB: above the process that has done it once. {_load(figures['load'])}\n\n"
         "31 bands and a guide of 3, r = 0.5; the time grows with H·W to the power of "
         f"**{figures['exponent']:.2f}**."
     )
+
+
+def _load(load: float | None) -> str:
+    """A machine with other work tells ratios well, and seconds badly."""
+    return "" if load is None else f"The machine's load before was {load:.1f}."
 
 
 def _bands_table(rows: Mapping[int, Mapping[str, float]]) -> str:
