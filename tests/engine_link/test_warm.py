@@ -106,7 +106,9 @@ def test_a_stopped_engine_is_replaced(server, monkeypatch):
 
 @posix
 def test_a_crash_in_the_middle_of_a_warm_run_is_told_and_not_tried_again(server):
-    pid = server.run("sys.stderr.write('of the first run'); sys.stderr.flush()")["pid"]
+    # Two pipes keep no order between them: the words have to arrive before the result does.
+    words = "sys.stderr.write('of the first run'); sys.stderr.flush(); time.sleep(0.5)"
+    pid = server.run(words)["pid"]
     with pytest.raises(errors.EngineCrashedError, match="SIGSEGV") as caught:
         server.run("sys.stderr.write('x'); sys.stderr.flush(); os.kill(os.getpid(), 11)")
     assert caught.value.stderr_tail == "x"
