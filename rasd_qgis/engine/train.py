@@ -207,9 +207,9 @@ def _lesson(part: Reduced, units: Units, share: float, least: int, device: torch
     answer = units.residual_of(part.target - part.start)
     kept_out = torch.zeros_like(part.valid)
     height = part.valid.shape[0]
-    rows = max(1, round(height * share))
-    first = int(torch.randint(height - rows + 1, ()))
-    kept_out[first : first + rows] = True
+    # Single rows all over the block: one strip of it may show ground that the rest does not.
+    period = min(height, round(1 / share))
+    kept_out[int(torch.randint(period, ())) :: period] = True
     weights = torch.stack((part.valid & ~kept_out, part.valid & kept_out)).float()
     down, right = (max(0, least - size) for size in part.valid.shape)
     padded = [
