@@ -17,7 +17,7 @@ from torch import Tensor
 from .reduce import Reduced
 
 COMPONENTS = 20
-# Components below this share of the strongest one's power are rounding, as copies of bands leave it.
+# Components below this share of the strongest one's power are rounding, as copied bands leave it.
 LEAST_POWER = 1e-8
 # Bands are never divided by less than this share of their own spread: a band that the closed form
 # happens to hit exactly must not drown the others.
