@@ -88,11 +88,8 @@ class Child:
 
     def close_input(self) -> None:
         """Close stdin, which asks the engine to end; not while a line is still on its way."""
-        if self._writer is not None:
-            self._writer.join(0.1)
-            if self._writer.is_alive():
-                return
-        self._quietly(self._input.close)
+        if not self._is_writing():
+            self._quietly(self._input.close)
 
     def wait(self, seconds: float) -> int | None:
         """The exit status once the process ended, None where it still runs after `seconds`."""
@@ -112,7 +109,7 @@ class Child:
 
     def is_idle(self) -> bool:
         """True while it runs, nothing is on its way to it, and all it said has been heard."""
-        busy = self._writer is not None and self._writer.is_alive()
+        busy = self._is_writing()
         listening = self._readers[0].is_alive() and self._lines.empty()
         return listening and not busy and not self.stopped and self.process.poll() is None
 
@@ -170,6 +167,13 @@ class Child:
         thread = threading.Thread(target=target, args=(stream,), daemon=True)
         thread.start()
         return thread
+
+    def _is_writing(self) -> bool:
+        """True while a line is on its way; an answer may be here before its writer has returned."""
+        if self._writer is None:
+            return False
+        self._writer.join(0.1)
+        return self._writer.is_alive()
 
     def _write(self, text: str) -> None:
         self._quietly(lambda: self._input.write(text.encode("utf-8") + b"\n"))

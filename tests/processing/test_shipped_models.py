@@ -54,7 +54,9 @@ def test_every_file_that_ships_has_a_title(root):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_opens_in_the_designer_and_is_sound(root, provider, qgis_iface, qtbot, monkeypatch, name):
+def test_each_opens_in_the_designer_and_is_sound(
+    root, provider, qgis_iface, qtbot, monkeypatch, name
+):
     from processing.modeler.ModelerDialog import ModelerDialog
 
     monkeypatch.setattr(qgis_iface, "iconSize", lambda *_: QSize(16, 16), raising=False)
