@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..rasd_qgis.engine.grid import Axis
-from ..rasd_qgis.engine.observe import DEFAULT_SIGMA, point_spread
+from ..rasd_qgis.engine.rasters.grid import Axis
+from ..rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA, point_spread
 
 Image = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rasd_qgis.engine.response import from_curves, sensor_curves
-from ..rasd_qgis.engine.spectral import SpectralInfo
+from ..rasd_qgis.engine.rasters.spectral import SpectralInfo
+from ..rasd_qgis.engine.sensors.response import from_curves, sensor_curves
 from .degrade import apply_response, blur_and_decimate
 
 Image = NDArray[np.float64]

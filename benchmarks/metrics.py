@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..rasd_qgis.engine.quality import Comparison, mean
-from ..rasd_qgis.engine.structure import Structure
+from ..rasd_qgis.engine.quality.figures import Comparison, mean
+from ..rasd_qgis.engine.quality.structure import Structure
 
 Image = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from rasterio.transform import Affine
 from ..rasd_qgis.contract.request import FuseRequest
 from ..rasd_qgis.contract.source import RasterSource
 from ..rasd_qgis.engine import pipeline
-from ..rasd_qgis.engine.report import Reporter
+from ..rasd_qgis.engine.service.report import Reporter
 from . import rasters
 from .demo import START_VARIABLE
 from .pairs import Pair

@@ -13,7 +13,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 
-from ..rasd_qgis.engine.spectral import SpectralInfo, write_spectral
+from ..rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
 from . import indian_pines
 from .indian_pines import Pair
 

@@ -13,8 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rasd_qgis.contract.errors import InputError
-from ..rasd_qgis.engine.response import Response, from_curves, random_response, sensor_curves
-from ..rasd_qgis.engine.spectral import SpectralInfo
+from ..rasd_qgis.engine.rasters.spectral import SpectralInfo
+from ..rasd_qgis.engine.sensors.response import (
+    Response,
+    from_curves,
+    random_response,
+    sensor_curves,
+)
 from .scenes import DATA, Scene
 
 GUIDE_BANDS = (3, 4, 10)

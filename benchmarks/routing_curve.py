@@ -66,7 +66,7 @@ def prepare(folder: Path, minutes: float) -> None:
 
 def measure_one(ratio: float, folder: Path) -> dict[str, float]:
     """Seconds of processor, MiB of memory and dB at one ratio; run in a process of its own."""
-    from ..rasd_qgis.engine import network
+    from ..rasd_qgis.engine.scene import network
 
     values: dict[str, float] = {"ratio": ratio}
     inner, spent = network.SceneNetwork.fuse, []
@@ -77,7 +77,7 @@ def measure_one(ratio: float, folder: Path) -> dict[str, float]:
         spent.append(time.process_time() - started)
         return fused
 
-    network.SceneNetwork.fuse = timed  # type: ignore[method-assign]
+    network.SceneNetwork.fuse = timed  # type: ignore[method-assign, assignment]
     name = f"r{ratio:g}.tif"
     _fuse(folder, ratio, name, model="file", model_file="m.safetensors")
     reference = rasters.read(folder / "reference.tif")
@@ -126,7 +126,7 @@ def _one(ratio: float, folder: Path, settings: dict[str, str]) -> dict[str, floa
 
 def _fuse(folder: Path, ratio: float, output: str, **settings: Any) -> dict[str, Any]:
     from ..rasd_qgis.engine.pipeline import fuse
-    from ..rasd_qgis.engine.report import Reporter
+    from ..rasd_qgis.engine.service.report import Reporter
 
     for name in ("model_file", "model_output"):
         if name in settings:

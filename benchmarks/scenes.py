@@ -14,7 +14,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from ..rasd_qgis.engine.spectral import read_spectral
+from ..rasd_qgis.engine.rasters.spectral import read_spectral
 from . import indian_pines
 
 Image = NDArray[np.float64]

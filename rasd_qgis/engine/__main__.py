@@ -25,12 +25,12 @@ PACKAGE = "rasd_fusion"
 MODULES = {
     "fuse": "pipeline",
     "simulate": "simulate",
-    "assess": "assess",
+    "assess": "quality.assess",
     "describe": "describe",
     "inspect": "inspect_pair",
     "derive": "derive",
     "selftest": "self_test",
-    "train": "learn",
+    "train": "learning.learn",
     "confidence": "routes",
 }
 
@@ -39,7 +39,9 @@ def main() -> int:
     """Serve requests, one after another; 0 where the last one's result was sent, else 1."""
     options = _options()
     _load_package()
-    report, lifeline, serve = map(_engine, ("report", "lifeline", "serve"))
+    report, lifeline, serve = (
+        _engine(f"service.{name}") for name in ("report", "lifeline", "serve")
+    )
     reporter = report.Reporter(_events_only_stdout())
     line = lifeline.LifeLine(sys.stdin.buffer)
     return serve.serve(_answer, line, reporter, serve.Stay(options.stay, options.most_mib))
@@ -56,15 +58,15 @@ def _answer(request: Any, reporter: Any) -> dict[str, Any]:
     """The values of the result; torch is imported only now, after the first event."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if request.task == "probe":
-        return _engine("device").probe()
+        return _engine("service.device").probe()
     module = _engine(MODULES[request.task])
     if request.task == "fuse":
-        _engine("ahead").load_ahead()
+        _engine("service.ahead").load_ahead()
     return getattr(module, request.task)(request, reporter)
 
 
 def _engine(module: str) -> Any:
-    """A module of this room."""
+    """A module of this room or of one of its rooms."""
     return importlib.import_module(f"{PACKAGE}.rasd_qgis.engine.{module}")
 
 

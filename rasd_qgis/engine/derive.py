@@ -14,14 +14,14 @@ from rasterio.windows import Window
 
 from ..contract.derive_request import DeriveRequest
 from ..contract.errors import InputError
-from .encode import Encoding
-from .formats import check_writable
-from .grid import boxes
-from .placed import real
-from .read import Raster
-from .report import Phase, Reporter
-from .spectral import SpectralInfo
-from .write import BLOCK, OutputRaster
+from .rasters.encode import Encoding
+from .rasters.formats import check_writable
+from .rasters.grid import boxes
+from .rasters.placed import real
+from .rasters.read import Raster
+from .rasters.spectral import SpectralInfo
+from .rasters.write import BLOCK, OutputRaster
+from .service.report import Phase, Reporter
 
 # A band further than this from the wavelength asked for, in nm, does not show it.
 FURTHEST_NM = 50.0

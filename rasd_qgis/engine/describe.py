@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..contract.inspect_request import DescribeRequest
-from .read import Raster
-from .report import Reporter
+from .rasters.read import Raster
+from .service.report import Reporter
 
 # Tags that tell when a scene was taken, the surest first; a file's own date of writing is not one.
 _DATE_TAGS = (

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..contract.errors import InputError
 from ..contract.inspect_request import InspectRequest
-from .align import Alignment, align
 from .describe import describe_raster
-from .observe import DEFAULT_SIGMA, point_spread, seen
-from .read import Raster
-from .report import Reporter
+from .rasters.align import Alignment, align
+from .rasters.read import Raster
+from .sensors.observe import DEFAULT_SIGMA, point_spread, seen
+from .service.report import Reporter
 from .shift import Shift, find_rough_shift, find_shift
 
 # Sides of the window looked at; the fine one holds 64 MB a guide band at most, read by strips.

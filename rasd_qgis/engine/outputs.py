@@ -14,16 +14,16 @@ from rasterio.windows import Window
 from torch import Tensor
 
 from ..contract.request import FuseRequest
-from .align import Alignment
-from .encode import Encoding
-from .formats import check_folder, check_writable
-from .model import Fusion
-from .network import FusedTile
-from .read import Raster
-from .report import Reporter
-from .spectral import SpectralInfo
-from .tile import Tile
-from .write import OutputRaster
+from .rasters.align import Alignment
+from .rasters.encode import Encoding
+from .rasters.formats import check_folder, check_writable
+from .rasters.read import Raster
+from .rasters.spectral import SpectralInfo
+from .rasters.write import OutputRaster
+from .scene.model import Fusion
+from .scene.network import FusedTile
+from .scene.tile import Tile
+from .service.report import Reporter
 
 # A file for the closed-form estimate, beside the fused raster, for benchmarks.
 START_IMAGE = "RASD_FUSION_START_IMAGE"

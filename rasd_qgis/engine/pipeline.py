@@ -12,17 +12,17 @@ from typing import Any
 import torch
 
 from ..contract.request import FuseRequest
-from .align import Alignment, align
-from .blend import Blender
-from .card import model_hash, write_model
-from .device import choose_device
-from .model import Fusion, obtain
-from .network import Consistency
 from .outputs import Outputs, check_outputs
-from .read import Raster
-from .report import Phase, Reporter
-from .spectral import natural_colour
-from .tile import plan, read_tile
+from .rasters.align import Alignment, align
+from .rasters.read import Raster
+from .rasters.spectral import natural_colour
+from .scene.blend import Blender
+from .scene.card import model_hash, write_model
+from .scene.model import Fusion, obtain
+from .scene.network import Consistency
+from .scene.tile import plan, read_tile
+from .service.device import choose_device
+from .service.report import Phase, Reporter
 
 
 def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:

@@ -19,20 +19,20 @@ from torch import Tensor
 
 from ..contract.errors import OutputError
 from ..contract.request import ConfidenceRequest
-from .align import Alignment, align
-from .blend import Blender
-from .card import model_hash
-from .device import choose_device
-from .encode import Encoding
-from .formats import check_writable
-from .model import Fusion, from_file
-from .network import RoutedTile
 from .outputs import map_names
-from .read import Raster
-from .report import Phase, Reporter
-from .spectral import SpectralInfo
-from .tile import Tile, plan, read_tile
-from .write import OutputRaster
+from .rasters.align import Alignment, align
+from .rasters.encode import Encoding
+from .rasters.formats import check_writable
+from .rasters.read import Raster
+from .rasters.spectral import SpectralInfo
+from .rasters.write import OutputRaster
+from .scene.blend import Blender
+from .scene.card import model_hash
+from .scene.model import Fusion, from_file
+from .scene.network import RoutedTile
+from .scene.tile import Tile, plan, read_tile
+from .service.device import choose_device
+from .service.report import Phase, Reporter
 
 # Which branch a point took, as the routing rasters store it.
 ATTENTION, LOW_RANK, NO_BRANCH = 0, 1, 255

@@ -15,9 +15,9 @@ from affine import Affine
 
 from ..contract.request import FuseRequest, RasterSource
 from ..contract.self_test_request import SelfTestRequest
-from .device import available, probe
 from .pipeline import fuse
-from .report import Reporter
+from .service.device import available, probe
+from .service.report import Reporter
 
 SIDE, RATIO, BANDS, GUIDE_BANDS = 256, 4, 24, 4
 RUN_ID = "5e1f7e57"

@@ -18,19 +18,19 @@ from rasterio.windows import Window
 
 from ..contract.errors import InputError
 from ..contract.request import SimulateRequest
-from .encode import Encoding
-from .fill import filled
-from .formats import check_writable
-from .grid import Axis, Grid, boxes
-from .noise import Noise, Piece
-from .observe import point_spread, seen
-from .psf import Blur, blur_of
-from .read import Raster
-from .reduce import LEAST_SEEN
-from .report import Phase, Reporter
-from .response import Response, respond
-from .spectral import natural_colour
-from .write import BLOCK, OutputRaster
+from .rasters.encode import Encoding
+from .rasters.fill import filled
+from .rasters.formats import check_writable
+from .rasters.grid import Axis, Grid, boxes
+from .rasters.read import Raster
+from .rasters.spectral import natural_colour
+from .rasters.write import BLOCK, OutputRaster
+from .scene.reduce import LEAST_SEEN
+from .sensors.noise import Noise, Piece
+from .sensors.observe import point_spread, seen
+from .sensors.psf import Blur, blur_of, phase_offset
+from .sensors.response import Response, respond
+from .service.report import Phase, Reporter
 
 
 @dataclass(frozen=True)
@@ -98,22 +98,6 @@ def lay_out(request: SimulateRequest, grid: Grid, name: str) -> Layout:
     place = fine.transform * Affine.translation(axis.offset, axis.offset)
     place *= Affine.scale(request.ratio)
     return Layout(fine, Grid(grid.crs, place, *shape), (box[0], box[2]), axis, axis)
-
-
-def phase_offset(phase: str, ratio: float) -> float:
-    """The fine edge coordinate at which the first coarse pixel begins, where its block is at 0.
-
-    "published": a kernel of the ratio's parity about pixel 0 of each block, which stands half a
-    coarse pixel off the block's middle. InputError where the ratio makes no blocks.
-    """
-    if phase == "centred":
-        return 0.0
-    if not float(ratio).is_integer():
-        raise InputError(
-            f"The published phase keeps pixel 0 of each block, and the ratio {ratio:g} makes none.",
-            "Choose a whole ratio, or the centred phase.",
-        )
-    return float(-(int(ratio) // 2))
 
 
 def coarse_pieces(reference: Raster, layout: Layout, blur: Blur) -> Iterator[Piece]:

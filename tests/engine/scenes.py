@@ -18,10 +18,10 @@ from rasterio.warp import transform as transform_points
 
 from rasd_fusion.rasd_qgis.contract.events import Progress, Warn, decode
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
-from rasd_fusion.rasd_qgis.engine.card import read_model, write_model
-from rasd_fusion.rasd_qgis.engine.observe import DEFAULT_SIGMA
 from rasd_fusion.rasd_qgis.engine.pipeline import fuse
-from rasd_fusion.rasd_qgis.engine.report import Reporter
+from rasd_fusion.rasd_qgis.engine.scene.card import read_model, write_model
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
+from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 
 UTM33 = "EPSG:32633"
 FINE = Affine(10, 0, 400000, 0, -10, 5800000)

@@ -15,8 +15,8 @@ from rasterio.warp import transform as transform_points
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
-from rasd_fusion.rasd_qgis.engine.align import align
-from rasd_fusion.rasd_qgis.engine.read import Raster
+from rasd_fusion.rasd_qgis.engine.rasters.align import align
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
 
 UTM33, UTM32 = CRS.from_epsg(32633), CRS.from_epsg(32632)
 WGS84 = CRS.from_epsg(4326)
@@ -235,7 +235,7 @@ def test_a_window_of_a_warped_image_is_a_part_of_the_whole(make_raster, monkeypa
     turned_grid = GUIDE * Affine.translation(60, -20) * Affine.rotation(33) * Affine.scale(3.3, 2.1)
     hs = make_raster(noise, transform=turned_grid)
     ms = make_raster(np.ones((2, 140, 140), dtype="uint8"))
-    monkeypatch.setattr("rasd_fusion.rasd_qgis.engine.align.KEPT_BYTES", 0)
+    monkeypatch.setattr("rasd_fusion.rasd_qgis.engine.rasters.align.KEPT_BYTES", 0)
     with Pair(hs, ms, Talk()) as pair:
         values, valid = all_coarse(pair)
         height, width = pair.coarse_shape
@@ -253,7 +253,7 @@ def test_what_is_kept_is_what_is_read(make_raster, monkeypatch):
     hs, ms = make_raster(noise, transform=lie), make_raster(np.ones((2, 60, 60), dtype="uint8"))
     parts = []
     for size in (0, 2**20):
-        monkeypatch.setattr("rasd_fusion.rasd_qgis.engine.align.KEPT_BYTES", size)
+        monkeypatch.setattr("rasd_fusion.rasd_qgis.engine.rasters.align.KEPT_BYTES", size)
         with Pair(hs, ms, Talk()) as pair:
             first, _ = pair.read_coarse(3, 9, 2, 20)
             first[:] = 0

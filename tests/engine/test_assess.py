@@ -16,11 +16,11 @@ from skimage.metrics import structural_similarity
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError, OutputError
 from rasd_fusion.rasd_qgis.contract.request import AssessRequest, RasterSource, SimulateRequest
-from rasd_fusion.rasd_qgis.engine import blocks
-from rasd_fusion.rasd_qgis.engine.assess import FIGURES, assess
-from rasd_fusion.rasd_qgis.engine.report import Reporter
+from rasd_fusion.rasd_qgis.engine.quality import blocks
+from rasd_fusion.rasd_qgis.engine.quality.assess import FIGURES, assess
+from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
+from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 from rasd_fusion.rasd_qgis.engine.simulate import simulate
-from rasd_fusion.rasd_qgis.engine.spectral import SpectralInfo, write_spectral
 
 from .conftest import NORTH_UP
 

@@ -12,8 +12,8 @@ from rasd_fusion.rasd_qgis.contract.derive_request import DeriveRequest
 from rasd_fusion.rasd_qgis.contract.errors import InputError, RequestError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource, from_json, to_json
 from rasd_fusion.rasd_qgis.engine.derive import derive
-from rasd_fusion.rasd_qgis.engine.report import Reporter
-from rasd_fusion.rasd_qgis.engine.spectral import SpectralInfo, write_spectral
+from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
+from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 
 from .scenes import write
 

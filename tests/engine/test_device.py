@@ -7,8 +7,8 @@ import io
 import pytest
 import torch
 
-from rasd_fusion.rasd_qgis.engine import device, serve
-from rasd_fusion.rasd_qgis.engine.report import Reporter
+from rasd_fusion.rasd_qgis.engine.service import device, serve
+from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card here")
 

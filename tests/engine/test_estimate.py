@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rasd_fusion.rasd_qgis.engine.estimate import detail, hypersharpen, regression
-from rasd_fusion.rasd_qgis.engine.grid import Axis
-from rasd_fusion.rasd_qgis.engine.observe import DEFAULT_SIGMA, Observation
+from rasd_fusion.rasd_qgis.engine.rasters.grid import Axis
+from rasd_fusion.rasd_qgis.engine.scene.estimate import detail, hypersharpen, regression
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA, Observation
 
 RIDGE = 1e-6
 AXIS = Axis(4.0, 0.0)

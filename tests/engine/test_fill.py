@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasd_fusion.rasd_qgis.engine.fill import filled
+from rasd_fusion.rasd_qgis.engine.rasters.fill import filled
 
 
 def scene(height, width, seed, share):

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 
-from rasd_fusion.rasd_qgis.engine.grid import (
+from rasd_fusion.rasd_qgis.engine.rasters.grid import (
     PARALLEL_TOLERANCE,
     ROUNDING,
     Axis,

@@ -11,8 +11,8 @@ from rasd_fusion.rasd_qgis.contract.inspect_request import DescribeRequest, Insp
 from rasd_fusion.rasd_qgis.contract.request import RasterSource, from_json, to_json
 from rasd_fusion.rasd_qgis.engine.describe import acquired, describe
 from rasd_fusion.rasd_qgis.engine.inspect_pair import inspect
+from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
 from rasd_fusion.rasd_qgis.engine.shift import find_shift
-from rasd_fusion.rasd_qgis.engine.spectral import SpectralInfo, write_spectral
 
 from .scenes import FINE, UTM33, make_scene, write
 

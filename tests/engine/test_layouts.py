@@ -12,10 +12,10 @@ import scipy.io
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
-from rasd_fusion.rasd_qgis.engine.cube import Keeper
-from rasd_fusion.rasd_qgis.engine.layouts import read_layout
-from rasd_fusion.rasd_qgis.engine.matlab import level5_arrays
-from rasd_fusion.rasd_qgis.engine.read import Raster
+from rasd_fusion.rasd_qgis.engine.learning.cube import Keeper
+from rasd_fusion.rasd_qgis.engine.learning.layouts import read_layout
+from rasd_fusion.rasd_qgis.engine.learning.matlab import level5_arrays
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
 
 ROWS, COLS, BANDS = 6, 9, 31
 

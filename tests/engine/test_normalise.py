@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rasd_fusion.rasd_qgis.engine import normalise
-from rasd_fusion.rasd_qgis.engine.normalise import fit
-from rasd_fusion.rasd_qgis.engine.reduce import Reduced
+from rasd_fusion.rasd_qgis.engine.scene import normalise
+from rasd_fusion.rasd_qgis.engine.scene.normalise import fit
+from rasd_fusion.rasd_qgis.engine.scene.reduce import Reduced
 
 BANDS, GUIDE = 6, 2
 

@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rasd_fusion.benchmarks.degrade import blur_and_decimate
-from rasd_fusion.rasd_qgis.engine.grid import Axis
-from rasd_fusion.rasd_qgis.engine.observe import DEFAULT_SIGMA, Observation, cubic, point_spread
+from rasd_fusion.rasd_qgis.engine.rasters.grid import Axis
+from rasd_fusion.rasd_qgis.engine.sensors.observe import (
+    DEFAULT_SIGMA,
+    Observation,
+    cubic,
+    point_spread,
+)
 
 axes = st.builds(Axis, st.floats(1.2, 12.0), st.floats(-20.0, 20.0))
 sizes = st.integers(1, 40)

@@ -10,8 +10,8 @@ import rasterio
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError, ModelFileError, OutputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
-from rasd_fusion.rasd_qgis.engine import tile
-from rasd_fusion.rasd_qgis.engine.spectral import SpectralInfo, write_spectral
+from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
+from rasd_fusion.rasd_qgis.engine.scene import tile
 
 from .scenes import BANDS, FINE, GUIDE_BANDS, awaken, centres, make_scene, run
 
@@ -343,7 +343,7 @@ def test_a_pair_without_one_pixel_valid_in_both_is_refused(tmp_path):
 
 def test_a_run_that_fails_at_its_end_leaves_nothing(tmp_path, monkeypatch):
     """The confidence maps are whole when the fused raster cannot be finished: neither appears."""
-    from rasd_fusion.rasd_qgis.engine import write
+    from rasd_fusion.rasd_qgis.engine.rasters import write
 
     real = write._read_back
 

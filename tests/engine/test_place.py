@@ -7,7 +7,7 @@ import pytest
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
-from rasd_fusion.rasd_qgis.engine.observe import DEFAULT_SIGMA
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 
 from .scenes import BANDS, FINE, UTM33, Ground, centres, make_scene, run, shift_of, write
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from rasd_fusion.rasd_qgis.engine.blocks import (
+from rasd_fusion.rasd_qgis.engine.quality.blocks import (
     HypercomplexQ,
     PairwiseQ,
     distortions,
@@ -23,8 +23,8 @@ from rasd_fusion.rasd_qgis.engine.blocks import (
     qnr,
     window_side,
 )
-from rasd_fusion.rasd_qgis.engine.quality import Comparison, mean, spectral_angle
-from rasd_fusion.rasd_qgis.engine.structure import MARGIN, Structure
+from rasd_fusion.rasd_qgis.engine.quality.figures.figures import Comparison, mean, spectral_angle
+from rasd_fusion.rasd_qgis.engine.quality.structure import MARGIN, Structure
 
 
 def images(bands=5, height=40, width=33, seed=0):

@@ -15,8 +15,8 @@ from rasterio.windows import Window
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
-from rasd_fusion.rasd_qgis.engine.read import Raster
-from rasd_fusion.rasd_qgis.engine.validity import SampleRules, dead_bands, is_mask, storable
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
+from rasd_fusion.rasd_qgis.engine.rasters.validity import SampleRules, dead_bands, is_mask, storable
 
 
 def whole(raster):

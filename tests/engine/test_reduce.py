@@ -10,10 +10,10 @@ import torch
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
-from rasd_fusion.rasd_qgis.engine import reduce as room
-from rasd_fusion.rasd_qgis.engine.align import align
-from rasd_fusion.rasd_qgis.engine.observe import DEFAULT_SIGMA
-from rasd_fusion.rasd_qgis.engine.read import Raster
+from rasd_fusion.rasd_qgis.engine.rasters.align import align
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
+from rasd_fusion.rasd_qgis.engine.scene import reduce as room
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 
 from .scenes import BANDS, GUIDE_BANDS, make_scene
 

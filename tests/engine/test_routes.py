@@ -11,8 +11,8 @@ import rasterio
 
 from rasd_fusion.rasd_qgis.contract.errors import InputError, ModelFileError
 from rasd_fusion.rasd_qgis.contract.request import ConfidenceRequest, RasterSource
-from rasd_fusion.rasd_qgis.engine.report import Reporter
 from rasd_fusion.rasd_qgis.engine.routes import confidence
+from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 
 from .scenes import FINE, awaken, make_scene, run, write
 

@@ -7,8 +7,8 @@ import io
 from rasd_fusion.rasd_qgis.contract.request import from_json, to_json
 from rasd_fusion.rasd_qgis.contract.self_test_request import SelfTestRequest
 from rasd_fusion.rasd_qgis.engine import self_test
-from rasd_fusion.rasd_qgis.engine.device import available
-from rasd_fusion.rasd_qgis.engine.report import Reporter
+from rasd_fusion.rasd_qgis.engine.service.device import available
+from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 
 
 def run():

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, ProbeRequest, RasterSource, to_json
-from rasd_fusion.rasd_qgis.engine import memory
-from rasd_fusion.rasd_qgis.engine.serve import Stay
+from rasd_fusion.rasd_qgis.engine.service import memory
+from rasd_fusion.rasd_qgis.engine.service.serve import Stay
 
 from .scenes import make_scene
 

@@ -8,7 +8,7 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasd_fusion.rasd_qgis.engine.spectral import (
+from rasd_fusion.rasd_qgis.engine.rasters.spectral import (
     SpectralInfo,
     band_label,
     natural_colour,

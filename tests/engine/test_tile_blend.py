@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from rasd_fusion.models import RASDFuNet, Tiling
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
-from rasd_fusion.rasd_qgis.engine.align import align
-from rasd_fusion.rasd_qgis.engine.blend import Blender
-from rasd_fusion.rasd_qgis.engine.observe import DEFAULT_SIGMA
-from rasd_fusion.rasd_qgis.engine.read import Raster
-from rasd_fusion.rasd_qgis.engine.tile import plan, read_tile
+from rasd_fusion.rasd_qgis.engine.rasters.align import align
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
+from rasd_fusion.rasd_qgis.engine.scene.blend import Blender
+from rasd_fusion.rasd_qgis.engine.scene.tile import plan, read_tile
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 
 from .scenes import FINE, centres, make_scene
 

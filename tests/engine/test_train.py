@@ -7,11 +7,11 @@ import io
 import pytest
 import torch
 
-from rasd_fusion.rasd_qgis.engine import train as room
-from rasd_fusion.rasd_qgis.engine.normalise import fit
-from rasd_fusion.rasd_qgis.engine.reduce import Reduced
-from rasd_fusion.rasd_qgis.engine.report import Phase, Reporter
-from rasd_fusion.rasd_qgis.engine.train import Budget, train
+from rasd_fusion.rasd_qgis.engine.scene import train as room
+from rasd_fusion.rasd_qgis.engine.scene.normalise import fit
+from rasd_fusion.rasd_qgis.engine.scene.reduce import Reduced
+from rasd_fusion.rasd_qgis.engine.scene.train import Budget, train
+from rasd_fusion.rasd_qgis.engine.service.report import Phase, Reporter
 
 BANDS, GUIDE = 5, 2
 CPU = torch.device("cpu")

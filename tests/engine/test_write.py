@@ -19,12 +19,12 @@ from rasterio.windows import Window
 
 from rasd_fusion.rasd_qgis.contract.errors import OutputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
-from rasd_fusion.rasd_qgis.engine.encode import Encoding
-from rasd_fusion.rasd_qgis.engine.formats import check_writable, driver_of
-from rasd_fusion.rasd_qgis.engine.grid import Grid
-from rasd_fusion.rasd_qgis.engine.read import Raster
-from rasd_fusion.rasd_qgis.engine.spectral import SpectralInfo
-from rasd_fusion.rasd_qgis.engine.write import BLOCK, OutputRaster
+from rasd_fusion.rasd_qgis.engine.rasters.encode import Encoding
+from rasd_fusion.rasd_qgis.engine.rasters.formats import check_writable, driver_of
+from rasd_fusion.rasd_qgis.engine.rasters.grid import Grid
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
+from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo
+from rasd_fusion.rasd_qgis.engine.rasters.write import BLOCK, OutputRaster
 
 RUN = "0123abcd"
 TURN = Affine.translation(400000, 5800000) * Affine.rotation(20) * Affine.scale(10, -10)

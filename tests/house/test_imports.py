@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# What every room of the engine has beside its requirements.txt.
+ENGINE = {"torch", "numpy", "rasterio"}
+METHOD = {"service", "rasters", "sensors", "scene"}
 # Room -> the other rooms of the house, and the libraries beyond the standard one, it may import.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "root": ({"plugin"}, set()),
@@ -20,7 +23,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     # llvmlite is numba's own back end, and comes with it.
     "scan": (set(), {"torch", "numpy", "numba", "llvmlite", "triton", "mamba_ssm"}),
     "kernels": ({"scan"}, {"torch", "numba", "llvmlite"}),
-    "engine": ({"contract", "models"}, {"torch", "numpy", "rasterio"}),
+    "service": ({"contract", "models"}, ENGINE),
+    "rasters": ({"contract"}, ENGINE),
+    "sensors": ({"contract", "rasters"}, ENGINE),
+    "scene": ({"contract", "models", "service", "rasters", "sensors"}, ENGINE),
+    "quality": ({"contract", *METHOD}, ENGINE),
+    "learning": ({"contract", "models", *METHOD}, ENGINE),
+    "engine": ({"contract", "models", "quality", "learning", *METHOD}, ENGINE),
     "engine_link": ({"contract"}, {"qgis"}),
     "processing": ({"contract", "engine_link"}, {"qgis"}),
     # An absolute `processing` is QGIS's own package, which opens the dialogs of algorithms.
@@ -39,6 +48,12 @@ PLACES = {
     "rasd_qgis/plugin.py": "plugin",
     "rasd_qgis/contract/": "contract",
     "rasd_qgis/engine/": "engine",
+    "rasd_qgis/engine/service/": "service",
+    "rasd_qgis/engine/rasters/": "rasters",
+    "rasd_qgis/engine/sensors/": "sensors",
+    "rasd_qgis/engine/scene/": "scene",
+    "rasd_qgis/engine/quality/": "quality",
+    "rasd_qgis/engine/learning/": "learning",
     "rasd_qgis/engine_link/": "engine_link",
     "rasd_qgis/gui/": "gui",
     "processing/": "processing",
@@ -106,7 +121,7 @@ def violations(root: Path) -> list[str]:
             found.append(f"{path}: in no room of the house")
             continue
         rooms, libraries = ROOMS[room]
-        libraries = libraries | (engine_libraries(root) if room == "engine" else set())
+        libraries = libraries | (engine_libraries(root) if ENGINE <= libraries else set())
         for line, name in imported_names(ast.parse(file.read_text(encoding="utf-8")), path):
             if name.startswith("/"):
                 allowed = target_room(root, name) in {room, *rooms}
@@ -144,6 +159,8 @@ def test_plugin_root_loads_nothing_until_it_is_called(root: Path) -> None:
         ("rasd_qgis/engine/x.py", "import qgis.core"),
         ("rasd_qgis/engine/x.py", "import numba"),
         ("rasd_qgis/engine/x.py", "from ...processing import fuse"),
+        ("rasd_qgis/engine/rasters/x.py", "from ..scene import tile"),
+        ("rasd_qgis/engine/scene/x.py", "from .. import pipeline"),
         ("rasd_qgis/engine_link/x.py", "def f():\n    import torch"),
         ("models/x.py", "import numba"),
         ("models/fast/x.py", "import numba"),

@@ -1,0 +1,1 @@
+"""Learning: training on many images, beyond the scene at hand."""

@@ -1,0 +1,1 @@
+"""Quality: figures of merit, with a reference and without, and the report of them."""

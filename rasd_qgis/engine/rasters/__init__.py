@@ -1,0 +1,1 @@
+"""Rasters: reading, aligning and writing them; numpy and rasterio, no torch."""

@@ -1,0 +1,168 @@
+"""The model of a run: trained on the pair itself, or read from a file made for such pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...contract.errors import ModelFileError
+from ...contract.request import FuseRequest
+from ..rasters.align import Alignment
+from ..sensors.observe import DEFAULT_SIGMA
+from ..service.device import versions
+from ..service.report import Reporter
+from .card import Card, read_model
+from .network import SceneNetwork
+from .normalise import Units, fit
+from .reduce import Block, gains, reduce, survey
+from .start import PAIR
+from .train import Budget, Trained, train
+
+# Fewer valid coarse pixels than this cannot teach a network anything.
+LEAST_PIXELS = 64
+# Spreads from the mean that no scene in the same units keeps on average, and the least contrast in
+# spreads that one has. Units differ by factors like 10 000.
+FAR = 10.0
+LITTLE = 1e-3
+# Side of the windows by which that is judged.
+LOOK = 256
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A model on its device, its card, the PSF to use it with, and how long training took."""
+
+    model: SceneNetwork
+    card: Card
+    sigma: float
+    seconds: float
+
+
+def obtain(
+    request: FuseRequest, pair: Alignment, device: torch.device, reporter: Reporter
+) -> Fusion:
+    """The model that a request names, for this pair; RasdError where there is none."""
+    if request.model == "file":
+        return from_file(request.model_file or "", request.psf_sigma, pair, device, reporter)
+    return _from_scene(request, pair, device, reporter)
+
+
+def from_file(
+    path: str,
+    psf_sigma: float | None,
+    pair: Alignment,
+    device: torch.device,
+    reporter: Reporter,
+) -> Fusion:
+    """The model of a file, for this pair. psf_sigma: in coarse pixels, None for the model's."""
+    model, card = read_model(path)
+    card.refuse_other(pair)
+    _refuse_scale(model.units, pair)
+    reporter.log(f"Model {Path(path).name}, trained for {card.steps} steps.")
+    sigma = card.psf_sigma if psf_sigma is None else psf_sigma
+    if card.start == PAIR:
+        model = _fitted(model, pair, sigma)
+    return Fusion(model.to(device), card, sigma, 0.0)
+
+
+def _fitted(model: SceneNetwork, pair: Alignment, sigma: float) -> SceneNetwork:
+    """The model with the gains of this pair, which it was trained to grow from."""
+    blocks = survey(pair, sigma)
+    injection = gains(blocks, pair.rows, pair.cols, sigma, torch.from_numpy(pair.hs.good))
+    return replace(model, gains=injection, response=response(blocks, model.units))
+
+
+def _refuse_scale(units: Units, pair: Alignment) -> None:
+    """Raise ModelFileError where values are far from those the model was made for."""
+    (height, width), (rows, cols) = pair.coarse_shape, pair.fine.shape
+    bands, seen = map(torch.from_numpy, pair.read_coarse(*_middle(height), *_middle(width)))
+    guide, shown = map(torch.from_numpy, pair.read_fine(*_middle(rows), *_middle(cols)))
+    spreads = units.start(bands)[:, seen], units.guide(guide, guide)[: len(guide), shown]
+    for raster, values in zip((pair.hs, pair.ms), spreads):
+        if values.numel() and _odd(values):
+            raise ModelFileError(
+                f"The values of {raster.name} are of another scale than those the model was made "
+                "for.",
+                "Choose a model made in the same units, or train on the scene.",
+            )
+
+
+def _odd(values: Tensor) -> bool:
+    """Whether values (channels, n), in spreads from the mean, are of other units than these."""
+    return float(values.abs().mean()) > FAR or float(values.std(1).mean()) < LITTLE
+
+
+def _middle(size: int) -> tuple[int, int]:
+    """(start, stop) of the middle LOOK pixels of an axis."""
+    start = max(0, (size - LOOK) // 2)
+    return start, min(size, start + LOOK)
+
+
+def _from_scene(
+    request: FuseRequest, pair: Alignment, device: torch.device, reporter: Reporter
+) -> Fusion:
+    """Survey the scene, reduce it, and train on the reduced pair."""
+    sigma = DEFAULT_SIGMA if request.psf_sigma is None else request.psf_sigma
+    surveying = reporter.phase("surveying", 0.05, 0.1)
+    blocks, good = survey(pair, sigma), torch.from_numpy(pair.hs.good)
+    injection = gains(blocks, pair.rows, pair.cols, sigma, good)
+    scene = [reduce(block, pair.rows, pair.cols, sigma, injection) for block in blocks]
+    units = fit(scene, good)
+    surveying.progress(1.0)
+    phase = reporter.phase("training", 0.1, 0.75)
+    trained = train(scene, units, _budget(request, blocks, reporter), request.seed, device, phase)
+    _tell(trained, reporter)
+    model = SceneNetwork(trained.network, units, injection, response(blocks, units))
+    return Fusion(model.to(device), _card(request, pair, trained, sigma), sigma, trained.seconds)
+
+
+def response(blocks: list[Block], units: Units) -> Tensor:
+    """How the guide's sensor sees the components: (1 + K, b) by least squares, a constant first."""
+    bands = torch.cat([units.start(block.bands)[:, block.valid] for block in blocks], 1).double()
+    guide = torch.cat([block.guide[:, block.valid] for block in blocks], 1).double()
+    design = torch.cat((torch.ones_like(bands[:1]), bands)).T
+    gram = design.T @ design / len(design)
+    gram.diagonal().add_(1e-6)
+    return torch.linalg.solve(gram, design.T @ guide.T / len(design)).float()
+
+
+def _budget(request: FuseRequest, blocks: list[Block], reporter: Reporter) -> Budget:
+    pixels = sum(int(block.valid.sum()) for block in blocks)
+    if pixels >= LEAST_PIXELS:
+        return Budget(request.training_minutes, request.training_steps)
+    reporter.warn(
+        f"Only {pixels} hyperspectral pixels are valid in both layers, too few to train on; "
+        "the result is the closed-form estimate alone."
+    )
+    return Budget(0.0, 0)
+
+
+def _tell(trained: Trained, reporter: Reporter) -> None:
+    reporter.log(
+        f"Trained {trained.steps} steps in {trained.seconds:.0f} s; kept the weights of step "
+        f"{trained.best_step}, whose error on the rows kept out of training is "
+        f"{trained.kept_out_loss:.3f} of the closed-form estimate's."
+    )
+    if trained.steps and not trained.best_step:
+        reporter.warn(
+            "The network found nothing to add to the closed-form estimate of this pair, "
+            "so the result is that estimate; train longer, or on more ground."
+        )
+
+
+def _card(request: FuseRequest, pair: Alignment, trained: Trained, sigma: float) -> Card:
+    return Card(
+        shape=trained.network.config.to_dict(),
+        hs_bands=pair.hs.count,
+        guide_bands=pair.ms.count,
+        wavelengths=list(pair.hs.spectral.wavelengths),
+        ratio=[pair.rows.ratio, pair.cols.ratio],
+        psf_sigma=sigma,
+        seed=request.seed,
+        steps=trained.steps,
+        figures={"best_step": trained.best_step, "kept_out_loss": trained.kept_out_loss},
+        made_by={**versions(), **request.provenance},
+    )

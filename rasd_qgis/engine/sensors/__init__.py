@@ -1,0 +1,1 @@
+"""Sensors: how they see the ground (PSF, spectral response, noise), and pairs simulated so."""

@@ -1,0 +1,1 @@
+"""Service: the engine as a process: its requests, events, devices and memory."""
