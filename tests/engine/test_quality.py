@@ -23,7 +23,7 @@ from rasd_fusion.rasd_qgis.engine.quality.blocks import (
     qnr,
     window_side,
 )
-from rasd_fusion.rasd_qgis.engine.quality.figures.figures import Comparison, mean, spectral_angle
+from rasd_fusion.rasd_qgis.engine.quality.figures import Comparison, mean, spectral_angle
 from rasd_fusion.rasd_qgis.engine.quality.structure import MARGIN, Structure
 
 

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from rasd_fusion.rasd_qgis.contract.errors import InputError, OutputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource, SimulateRequest
 from rasd_fusion.rasd_qgis.contract.simulate_request import SENSORS
+from rasd_fusion.rasd_qgis.engine import simulate as room
 from rasd_fusion.rasd_qgis.engine.rasters.spectral import (
     SpectralInfo,
     read_spectral,
     write_spectral,
 )
 from rasd_fusion.rasd_qgis.engine.sensors import response as responses
-from rasd_fusion.rasd_qgis.engine.sensors import simulate as room
 from rasd_fusion.rasd_qgis.engine.sensors.psf import Blur, blur_of
 from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 from rasd_fusion.rasd_qgis.engine.simulate import simulate
