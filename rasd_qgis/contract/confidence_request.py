@@ -73,11 +73,13 @@ class ConfidenceRequest:
 def _ratios(value: Any) -> tuple[float, ...]:
     if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= MOST_RATIOS:
         raise RequestError(
-            f"Routing ratios must be 1 to {MOST_RATIOS} numbers, not {value!r}.",
+            f"Routing ratios must be 1 to {MOST_RATIOS} numbers, not {checks.shown(value)}.",
             "Give them with commas between, as in 0.3, 0.5, 0.9.",
         )
     for ratio in value:
         checks.number("routing ratio", ratio, 0.0, 1.0)
     if len({f"{ratio:g}" for ratio in value}) != len(value):
-        raise RequestError(f"A routing ratio was given twice: {value!r}.", "Give each once.")
+        raise RequestError(
+            f"A routing ratio was given twice: {checks.shown(value)}.", "Give each once."
+        )
     return tuple(float(ratio) for ratio in value)

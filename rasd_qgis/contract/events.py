@@ -52,6 +52,8 @@ class Failure:
     detail: str = ""
 
 
+MOST_TEXT = 20_000
+
 Event = Union[Progress, Log, Warn, Result, Failure]
 
 _NAMES = {
@@ -70,8 +72,15 @@ class GarbledEvent(ValueError):
 
 
 def encode(event: Event) -> str:
-    """One line of ASCII JSON without its line end; ValueError where a value is not finite."""
-    return json.dumps({"event": _WORDS[type(event)], **asdict(event)}, allow_nan=False)
+    """One line of ASCII JSON without its line end; ValueError where a value is not finite.
+
+    Texts are cut at MOST_TEXT characters, so that no line is longer than its reader takes whole.
+    """
+    body = {
+        name: value[:MOST_TEXT] if isinstance(value, str) else value
+        for name, value in asdict(event).items()
+    }
+    return json.dumps({"event": _WORDS[type(event)], **body}, allow_nan=False)
 
 
 def decode(line: str | bytes) -> Event:

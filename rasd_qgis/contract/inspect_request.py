@@ -54,8 +54,12 @@ class InspectRequest:
 
 def _sources(value: Any) -> tuple[RasterSource, ...]:
     if not isinstance(value, (list, tuple)) or not value:
-        raise RequestError(f"Rasters to look at must be a list of sources, not {value!r}.")
+        raise RequestError(
+            f"Rasters to look at must be a list of sources, not {checks.shown(value)}."
+        )
     for one in value:
         if not isinstance(one, RasterSource):
-            raise RequestError(f"A raster to look at must be a raster source, not {one!r}.")
+            raise RequestError(
+                f"A raster to look at must be a raster source, not {checks.shown(one)}."
+            )
     return tuple(value)

@@ -24,6 +24,8 @@ from .source import RasterSource
 from .train_request import TrainRequest
 
 PROTOCOL = 1
+# Of a request, in characters: a hundred times what the largest of ours takes.
+MOST_CHARACTERS = 16 * 2**20
 MODELS = ("scene", "file")
 
 
@@ -140,6 +142,11 @@ def to_json(request: Request) -> str:
 
 def from_json(text: str | bytes) -> Request:
     """Read a request; RequestError where it is anything but one of this protocol."""
+    if len(text) > MOST_CHARACTERS:
+        raise RequestError(
+            f"A request of more than {MOST_CHARACTERS >> 20} million characters arrived.",
+            "Run it again with fewer or simpler layers.",
+        )
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -153,7 +160,7 @@ def from_json(text: str | bytes) -> Request:
         )
     task = body.pop("task", None)
     if not isinstance(task, str) or task not in _TASKS:
-        raise RequestError(f"The request's task is unknown: {task!r}.")
+        raise RequestError(f"The request's task is unknown: {checks.shown(task)}.")
     kind = _TASKS[task]
     for name in kind.sources:
         if body.get(name) is not None:
@@ -167,8 +174,9 @@ def from_json(text: str | bytes) -> Request:
 def _build(kind: type, body: Any) -> Any:
     """`kind(**body)`, with RequestError for unknown or missing keys."""
     if not isinstance(body, dict):
-        raise RequestError(f"A {kind.__name__} must be a JSON object, not {body!r}.")
+        raise RequestError(f"A {kind.__name__} must be a JSON object, not {checks.shown(body)}.")
     try:
         return kind(**body)
     except TypeError as error:
-        raise RequestError(f"A {kind.__name__} with the wrong keys arrived: {error}.") from error
+        told = str(error)[:200]
+        raise RequestError(f"A {kind.__name__} with the wrong keys arrived: {told}.") from error

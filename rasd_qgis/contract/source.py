@@ -28,8 +28,8 @@ class RasterSource:
 
     def __post_init__(self) -> None:
         checks.text("path", self.path)
-        checks.optional_text("crs_wkt", self.crs_wkt)
-        if not isinstance(self.name, str):
-            raise RequestError(f"A layer's name must be text, not {self.name!r}.")
+        if self.crs_wkt is not None and not isinstance(self.crs_wkt, str):
+            raise RequestError(f"A layer's CRS must be text, not {checks.shown(self.crs_wkt)}.")
+        checks.short("layer's name", self.name)
         object.__setattr__(self, "nodata_ranges", checks.ranges(self.nodata_ranges))
         object.__setattr__(self, "ignore_source_nodata", checks.flags(self.ignore_source_nodata))

@@ -127,7 +127,7 @@ class TrainRequest:
         if self.steps is not None:
             checks.whole("number of training steps", self.steps, 1, 10**9)
         if not isinstance(self.resume, bool):
-            raise RequestError(f"Resume must be true or false, not {self.resume!r}.")
+            raise RequestError(f"Resume must be true or false, not {checks.shown(self.resume)}.")
         checks.whole("seed", self.seed, 0, 2**63 - 1)
 
     def _check_sensors(self) -> None:

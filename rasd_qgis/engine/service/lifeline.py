@@ -12,7 +12,7 @@ import threading
 from typing import BinaryIO
 
 from ...contract.leftovers import remove_leftovers
-from ...contract.request import Request
+from ...contract.request import MOST_CHARACTERS, Request
 
 LOST_READER = 3  # the exit status where a result was still wanted
 
@@ -33,9 +33,17 @@ class LifeLine:
             return None
 
     def _read(self, stream: BinaryIO) -> None:
-        while line := stream.readline():
+        while line := _line_of(stream):
             self._lines.put(line)
         wanted = self.under_way
         if wanted is not None:
             remove_leftovers(wanted)
         os._exit(LOST_READER if wanted is not None or not self._lines.empty() else 0)
+
+
+def _line_of(stream: BinaryIO) -> bytes:
+    """The next line, b"" at the end; of one that is too long for a request, only its beginning."""
+    line = rest = stream.readline(MOST_CHARACTERS + 2)
+    while rest and not rest.endswith(b"\n"):
+        rest = stream.readline(MOST_CHARACTERS)
+    return line

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...contract.errors import FORGIVEN, RasdError
-from ...contract.events import Failure, Result
+from ...contract.events import Failure, Result, encode
 from ...contract.request import Request, from_json
 from . import memory
 from .ahead import load_ahead
@@ -61,6 +61,7 @@ def _served(text: bytes, answer: Answer, line: LifeLine, reporter: Reporter) -> 
         request = line.under_way = from_json(text)
         reporter.phase("starting", 0.0, 0.0)
         last = Result(answer(request, reporter))
+        encode(last)  # what JSON cannot hold, such as a figure that is no number, is told as well
     except RasdError as error:
         # Its sentence says it all; where a library failed, that one's words are for the log.
         cause = repr(error.__cause__) if error.__cause__ else ""
