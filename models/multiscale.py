@@ -27,13 +27,15 @@ class MultiScaleRASD(nn.Module):
         self.up = nn.Linear(channels, SCALE * SCALE * channels)
         self.join = nn.Linear(2 * channels, channels)
 
-    def forward(self, features: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, ratio: float, auto: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """F_{n-1} (N, H, W, C) → F_n and both confidence maps, (N, H, W) and (N, H/8, W/8).
 
-        H and W are multiples of 8.
+        H and W are multiples of 8. ratio, auto: as `RASD.forward` takes them.
         """
-        fine, trust_fine = self.fine(features, ratio)
-        coarse, trust_coarse = self.coarse(on_grid(self.down, fine), ratio)
+        fine, trust_fine = self.fine(features, ratio, auto)
+        coarse, trust_coarse = self.coarse(on_grid(self.down, fine), ratio, auto)
         joined = self.join(torch.cat((fine, shuffled(self.up(coarse))), -1))
         return joined, trust_fine, trust_coarse
 

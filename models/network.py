@@ -7,6 +7,7 @@ class is, and each departure.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from . import fast
 from .config import RASDConfig
 from .layout import as_points
 from .multiscale import SCALE, MultiScaleRASD
-from .routing import low_rank_grid
+from .routing import routed_grid
 
 
 class Fused(NamedTuple):
@@ -69,28 +70,30 @@ class RASDFuNet(nn.Module):
         """Zero the reconstruction, so that the untrained network returns its starting image."""
         nn.init.zeros_(self.reconstruct.weight)
 
-    def forward(self, start: Tensor, guide: Tensor, ratio: float) -> Fused:
+    def forward(self, start: Tensor, guide: Tensor, ratio: float, auto: bool = False) -> Fused:
         """Fuse a starting image with a guide.
 
         start: (N, B, H, W), the hyperspectral image on the fine grid (bicubic in the paper).
         guide: (N, b, H, W). Both of the same scale, about 0…1; any H and W from 16 up.
         ratio: the routing ratio r, 0…1: 0 is the attention branch alone, 1 the low-rank one.
+        auto: whether every stage and scale routes as many points low-rank as its discriminator
+            calls so, with the ratio as the least share.
         Raises ValueError on other shapes or ratios.
         """
         self._check(start, guide, ratio)
         height, width = start.shape[2:]
         start, guide = _padded(start), _padded(guide)
         if fast.usable(self, start):
-            image, maps = fast.predict(self, start, guide, ratio)
+            image, maps = fast.predict(self, start, guide, ratio, auto)
         else:
-            image, maps = self._fused(start, guide, ratio)
+            image, maps = self._fused(start, guide, ratio, auto)
         enlarged = [side for fine, coarse in maps for side in (fine, _enlarged(coarse))]
         confidence = torch.stack(enlarged, 1)[..., :height, :width]
-        share = _share(start.shape[2], start.shape[3], ratio)
+        share = _share([trust for stage in maps for trust in stage], ratio, auto)
         return Fused(image[..., :height, :width], confidence, share)
 
     def _fused(
-        self, start: Tensor, guide: Tensor, ratio: float
+        self, start: Tensor, guide: Tensor, ratio: float, auto: bool = False
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """The image, and each stage's confidence maps; sides are multiples of 8."""
         # N, B, H·W: each stage adds its share of the reconstruction at once, none is kept for it
@@ -100,7 +103,7 @@ class RASDFuNet(nn.Module):
         image = _added(image, weights[0], features)
         maps = []
         for stage, weight in zip(self.stages, weights[1:]):
-            features, fine, coarse = stage(features, ratio)
+            features, fine, coarse = stage(features, ratio, auto)
             image = _added(image, weight, features)
             maps.append((fine, coarse))
         return image.view_as(start), maps
@@ -149,8 +152,7 @@ def _enlarged(confidence: Tensor) -> Tensor:
     return confidence.repeat_interleave(SCALE, 1).repeat_interleave(SCALE, 2)
 
 
-def _share(height: int, width: int, ratio: float) -> float:
-    """Share of the points of both scales in the low-rank cluster."""
-    scales = [(height, width), (height // SCALE, width // SCALE)]
-    low = sum(rows * columns for rows, columns in (low_rank_grid(*s, ratio) for s in scales))
-    return low / sum(rows * columns for rows, columns in scales)
+def _share(maps: list[Tensor], ratio: float, auto: bool) -> float:
+    """Share of the points in the low-rank clusters, from the confidence (N, h, w) of every map."""
+    low = sum(math.prod(routed_grid(confidence, ratio, auto)) for confidence in maps)
+    return low / sum(math.prod(confidence.shape[1:]) for confidence in maps)

@@ -12,7 +12,7 @@ from .discriminator import SLOPE, Discriminator
 from .gradient import Sobel
 from .layout import as_points, on_grid
 from .low_rank import LowRank
-from .routing import descending, low_rank_grid
+from .routing import descending, routed_grid
 
 
 class Refine(nn.Module):
@@ -44,16 +44,21 @@ class RASD(nn.Module):
         self.sobel = Sobel(config.channels)
         self.refine = Refine(config.channels)
 
-    def forward(self, features: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
-        """Features (N, H, W, C) at a routing ratio → the same shape, and M (N, H, W)."""
+    def forward(
+        self, features: Tensor, ratio: float, auto: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Features (N, H, W, C) at a routing ratio → the same shape, and M (N, H, W).
+
+        auto: the ratio is the least share, see `routing.routed_grid`.
+        """
         confidence = self.discriminator(features)
-        restored = self._routed(features, confidence, ratio)
+        grid = routed_grid(confidence, ratio, auto)
+        restored = self._routed(features, confidence, grid)
         return features + self.refine(restored, features), confidence
 
-    def _routed(self, features: Tensor, confidence: Tensor, ratio: float) -> Tensor:
+    def _routed(self, features: Tensor, confidence: Tensor, grid: tuple[int, int]) -> Tensor:
         """Every point through its branch and back at its place: (N, H, W, C)."""
         height, width = features.shape[1:3]
-        grid = low_rank_grid(height, width, ratio)
         order = descending(confidence.flatten(1))
         split = (grid[0] * grid[1], height * width - grid[0] * grid[1])
         low, rest = order.sort(as_points(features)).split(split, dim=1)

@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 
 
+LOW_RANK = 0.5  # a confidence above this calls a point low-rank: M outweighs 1 - M
+
+
 class _MoveRows(torch.autograd.Function):
     """Rows by a permutation; its gradient is rows by the inverse, a gather and no scatter-add."""
 
@@ -77,6 +80,20 @@ def _order(keys: Tensor) -> Tensor:
         return torch.sort((((sample + 1) << 31) - bits).flatten(), stable=True).indices
     order = torch.sort(keys, dim=1, descending=True, stable=True).indices
     return (order + sample * count).flatten()
+
+
+def routed_grid(confidence: Tensor, ratio: float, auto: bool) -> tuple[int, int]:
+    """Sides of the pseudo-grid of the points that a confidence map sends to the low-rank branch.
+
+    confidence: M (N, H, W); a batch is routed by one share. ratio: the share r in [0, 1]. auto: as
+    many points as the discriminator calls low-rank, which are those that the low-rank branch would
+    see with more than half their weight, and not fewer than r asks for.
+    """
+    share = ratio
+    if auto:
+        called = int((confidence > LOW_RANK).sum())
+        share = max(ratio, called / confidence.numel())
+    return low_rank_grid(*confidence.shape[1:], share)
 
 
 def low_rank_grid(height: int, width: int, ratio: float) -> tuple[int, int]:

@@ -43,18 +43,19 @@ def _as_written(net: RASDFuNet) -> bool:
 
 
 def predict(
-    net: RASDFuNet, start: Tensor, guide: Tensor, ratio: float
+    net: RASDFuNet, start: Tensor, guide: Tensor, ratio: float, auto: bool = False
 ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """The image (N, B, H, W), and each stage's confidence (N, H, W) and (N, H/8, W/8).
 
     start: (N, B, H, W), guide: (N, b, H, W); H and W multiples of 8. The network is not training.
+    ratio, auto: as `RASDFuNet.forward` takes them.
     """
     weights = arranged(net)
     features, image = _begun(weights.begin, start.contiguous(), guide.contiguous())
     maps = []
     for stage in weights.stages:
-        fine, trust = rasd(stage.fine, features, ratio)
-        coarse, far_trust = rasd(stage.coarse, _shrunk(stage.shrink, fine), ratio)
+        fine, trust = rasd(stage.fine, features, ratio, auto)
+        coarse, far_trust = rasd(stage.coarse, _shrunk(stage.shrink, fine), ratio, auto)
         # what the stage began from has been read: its memory takes what the stage ends with
         _merge(stage.merge, (fine, coarse), (features, image))
         maps.append((trust, far_trust))

@@ -7,18 +7,20 @@ from torch import Tensor
 
 from ..gradient import FLAT
 from ..kernels import compiled, run
-from ..routing import Permutation, descending, low_rank_grid
+from ..routing import Permutation, descending, routed_grid
 from .attention import Chosen, attended
 from .weights import RASDWeights, taps
 
 PART = 2048  # points of a task, where a kernel takes any number
 
 
-def rasd(weights: RASDWeights, features: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
+def rasd(
+    weights: RASDWeights, features: Tensor, ratio: float, auto: bool = False
+) -> tuple[Tensor, Tensor]:
     """`RASD.forward`: features (N, H, W, C) → the same shape, and M (N, H, W)."""
     samples, height, width, _ = features.shape
     confidence, span = _discerned(weights, features)
-    grid = low_rank_grid(height, width, ratio)
+    grid = routed_grid(confidence, ratio, auto)
     count = grid[0] * grid[1]
     order = descending(confidence.flatten(1))
     slots, chosen = _clusters(order, samples, count)
