@@ -30,6 +30,7 @@ COMMANDS = {
     "peers": "bench_peers",
     "complexity": "bench_complexity",
     "ablation": "bench_ablation",
+    "cave": "bench_cave",
     "start": "bench_start",
     "routing-curve": "routing_curve",
     "sample": "sample",

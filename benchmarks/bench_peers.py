@@ -1,10 +1,10 @@
-"""Figures against peers: every method on every pair, a process and a JSON file each.
+"""Figures against peers: every method on every pair, a JSON file each.
 
     python benchmarks peers FOLDER [--rows PATTERN] [--methods NAME ...] [--steps N]
 
 What lies in FOLDER already with the same settings is not made again, so the benchmark can be
-stopped and taken up; after a change of a method remove its files. In the end RESULTS.md is written
-from all that lies there.
+stopped and taken up; after a change of a method remove its files. A row's classical methods share
+a process, each of the engine's has its own. In the end RESULTS.md is written from all files.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ def main(arguments: list[str]) -> int:
     settings = rasd.Settings(options.steps, options.seed)
     rows = {row.name: row for row in wanted() if fnmatch.fnmatch(row.name, options.rows)}
     if options.one:
-        name, method = options.one
-        write(options.folder, measure(rows[name].make(), method, settings), method)
+        name, *methods = options.one
+        row = rows[name].make()
+        for method in methods:
+            write(options.folder, measure(row, method, settings), method)
         return 0
     for name in scenes.missing():
         print(f"{name}: not on this machine, left out")
@@ -131,20 +133,27 @@ def _make(
     settings: rasd.Settings,
     options: argparse.Namespace,
 ) -> int:
-    """Every method on every row that is not done, each in a process of its own; how many failed."""
+    """Every method on every row that is not done; how many failed."""
     failed = 0
     for row in rows:
-        for method in methods:
-            if is_done(options.folder, row.name, method, settings):
-                continue
-            command = [sys.executable, str(MAIN), "peers", str(options.folder)]
-            command += ["--one", row.name, method]
-            command += ["--steps", str(settings.steps), "--seed", str(settings.seed)]
-            status = subprocess.run(command, check=False).returncode
-            told = "failed" if status else _told(place(options.folder, row.name, method))
+        missing = [m for m in methods if not is_done(options.folder, row.name, m, settings)]
+        together = [name for name in missing if name in CLASSICAL]
+        alone = [[name] for name in missing if name in RASD]
+        for some in [together, *alone] if together else alone:
+            _run(row.name, some, settings, options.folder)
+        for method in missing:
+            done = is_done(options.folder, row.name, method, settings)
+            told = _told(place(options.folder, row.name, method)) if done else "failed"
             print(f"{row.name:24} {method:14} {told}", flush=True)
-            failed += bool(status)
+            failed += not done
     return failed
+
+
+def _run(row: str, methods: Sequence[str], settings: rasd.Settings, folder: Path) -> None:
+    """Measure methods on a row in a process of its own; what fails there leaves no file."""
+    command = [sys.executable, str(MAIN), "peers", str(folder), "--one", row, *methods]
+    command += ["--steps", str(settings.steps), "--seed", str(settings.seed)]
+    subprocess.run(command, check=False)
 
 
 def _small_pair() -> Pair:
@@ -177,5 +186,5 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=400, help="of training on a scene (400)")
     parser.add_argument("--seed", type=int, default=0, help="of that training (0)")
     parser.add_argument("--report", action="store_true", help="write the table of what is there")
-    parser.add_argument("--one", nargs=2, metavar=("ROW", "METHOD"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from . import indian_pines, responses, scenes
 from .degrade import apply_response, blur_and_decimate
-from .scenes import DATA, Place
+from .scenes import DATA, Place, Scene
 
 Image = NDArray[np.float64]
 
@@ -90,18 +90,22 @@ def noisy(image: Image, random: np.random.Generator, share: float = NOISE) -> Im
     return image + spread * random.standard_normal(image.shape)
 
 
-def _simulated(name: str, place: Place, ratio: int, bands: int) -> Row:
-    scene = place.load()
+def simulated(scene: Scene, ratio: int, bands: int, noise: float = NOISE) -> Pair:
+    """A scene seen by both sensors; noise: as a share of each band's root mean square."""
     response = responses.guide(scene, bands)
     random = np.random.default_rng([ratio, bands])
-    pair = Pair(
-        noisy(blur_and_decimate(scene.cube, ratio), random),
-        noisy(apply_response(scene.cube, response.weights), random),
+    return Pair(
+        noisy(blur_and_decimate(scene.cube, ratio), random, noise),
+        noisy(apply_response(scene.cube, response.weights), random, noise),
         scene.cube,
         ratio,
     )
-    source = f"{bands}: {response.source}"
-    return Row(name, scene.name, scene.role, ratio, source, (pair,))
+
+
+def _simulated(name: str, place: Place, ratio: int, bands: int) -> Row:
+    scene = place.load()
+    source = f"{bands}: {responses.guide(scene, bands).source}"
+    return Row(name, scene.name, scene.role, ratio, source, (simulated(scene, ratio, bands),))
 
 
 def _demo() -> Row:

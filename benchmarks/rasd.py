@@ -50,7 +50,7 @@ class Fusion:
         self._pair, self._model, self._settings, self._folder = pair, model, settings, folder
         self._weights = folder / "model.safetensors"
         for name, image, pixel in (("coarse", pair.coarse, pair.ratio), ("guide", pair.guide, 1)):
-            _write(folder / f"{name}.tif", image, float(pixel))
+            write_image(folder / f"{name}.tif", image, float(pixel))
 
     def fuse(self, ratio: float) -> Image:
         """(B, H, W), at a routing ratio."""
@@ -110,8 +110,8 @@ def warm_up(pair: Pair, model: str) -> None:
         made[0].fuse(0.5)
 
 
-def _write(path: Path, image: Image, pixel: float) -> None:
-    """As float32, the pixels as large as told, on the ground of the demo."""
+def write_image(path: Path, image: Image, pixel: float) -> None:
+    """Write (B, H, W) as float32, its pixels so many metres wide, on the ground of the demo."""
     count, height, width = image.shape
     place = Affine(pixel, 0.0, rasters.LEFT, 0.0, -pixel, rasters.TOP)
     shape = {"count": count, "height": height, "width": width, "transform": place}
