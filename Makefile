@@ -78,6 +78,10 @@ bench-gpu: $(STAMPS)/venv-engine-test  ## What only an NVIDIA card can show: the
 bench-ablation: $(STAMPS)/venv-engine-test  ## The network without its parts; goes on where it was (a night)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks ablation $(BUILD)/bench-ablation $(BENCH)
 
+.PHONY: bench-cave
+bench-cave: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## rasd:train on two CAVE crops, tested on a third (an hour)
+	$(VENV_ENGINE_TEST)/bin/python benchmarks cave $(BUILD)/bench-cave $(BENCH)
+
 .PHONY: bench-start
 bench-start: $(STAMPS)/venv-test $(STAMPS)/engine  ## Seconds to the first tile, from cold and with a warm engine (minutes)
 	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/python benchmarks start $(BENCH)
@@ -108,6 +112,10 @@ package:  ## Make dist/rasd_fusion-<version>.zip
 .PHONY: screenshot
 screenshot: $(STAMPS)/engine  ## Take the README's picture of a QGIS desktop (after make demo)
 	tools/desktop --script tools/screenshot_startup.py --picture resources/screenshots/desktop.png --seconds 600
+
+.PHONY: walk
+walk: package | $(STAMPS)/apt  ## Walk a new user's way in a QGIS desktop, a picture a step (five minutes)
+	tools/walk dist/rasd_fusion-$$(sed -n 's/^version=//p' metadata.txt).zip
 
 .PHONY: clean
 clean:  ## Remove build/ and dist/ (the engine stays; RASD_FUSION_ENGINE or your data folder holds it)

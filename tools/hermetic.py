@@ -56,20 +56,22 @@ class Profile:
 
 
 @contextmanager
-def profile() -> Iterator[Profile]:
+def profile(linked: bool = True) -> Iterator[Profile]:
     """Make a profile in which the plugin is enabled, and remove it afterwards.
 
-    The checkout is linked under the plugin's name, whatever its own folder is called.
+    The checkout is linked under the plugin's name, whatever its own folder is called; with
+    `linked` False the profile knows nothing of the plugin.
     """
     folder = Path(tempfile.mkdtemp(prefix="rasd-fusion-profile-"))
     try:
         default = folder / "profiles" / "default"
         plugins = default / "python" / "plugins"
         plugins.mkdir(parents=True)
-        (plugins / PLUGIN).symlink_to(ROOT, target_is_directory=True)
+        if linked:
+            (plugins / PLUGIN).symlink_to(ROOT, target_is_directory=True)
         (default / "QGIS").mkdir()
         (default / "QGIS" / "QGIS3.ini").write_text(
-            f"[PythonPlugins]\n{PLUGIN}=true\n\n"
+            f"[PythonPlugins]\n{f'{PLUGIN}=true' if linked else ''}\n\n"
             "[app]\nfirstRunVersionFlag=99\n\n"
             "[qgis]\ncheckVersion=false\nshowTips=false\n",
             encoding="utf-8",
