@@ -92,17 +92,26 @@ class Outputs:
         parts += [fused.start] if self._start_image else []
         return torch.cat([*parts, tile.valid[None].float()]).cpu()
 
-    def write(self, row: int, col: int, piece: Tensor) -> None:
-        """Write a blended piece of stacked channels that starts at this row and column."""
+    @property
+    def count(self) -> int:
+        """How many rasters there are."""
+        return len(self._writers)
+
+    def stored(self, piece: Tensor) -> list[np.ndarray]:
+        """A blended piece of stacked channels (channels, h, w), as each raster stores it."""
         valid = (piece[-1] > 0.5).numpy()
-        window = Window(col, row, piece.shape[2], piece.shape[1])
-        first = 0
+        stored, first = [], 0
         for writer in self._writers:
             values = piece[first : first + writer.spectral.count].numpy()
             first += writer.spectral.count
             if len(values) == len(self._dead):
                 values[self._dead.numpy()] = np.nan
-            writer.write(window, values, valid)
+            stored.append(writer.stored(values, valid))
+        return stored
+
+    def put(self, layer: int, window: Window, values: np.ndarray) -> None:
+        """Write what `stored` gave into a raster."""
+        self._writers[layer].put(window, values)
 
 
 def map_names(stages: int) -> list[str]:

@@ -5,24 +5,27 @@ read → align → model (survey, reduce, normalise, train; or a file) → tile 
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..contract.request import FuseRequest
+from .mosaic import Mosaic
 from .outputs import Outputs, check_outputs
 from .rasters.align import Alignment, align
 from .rasters.read import Raster
 from .rasters.spectral import natural_colour
-from .scene.blend import Blender
 from .scene.card import model_hash, write_model
 from .scene.model import Fusion, obtain
 from .scene.network import Consistency
-from .scene.tile import plan, read_tile
+from .scene.tile import Tile, plan, read_tile
 from .service.device import choose_device
 from .service.report import Phase, Reporter
+from .service.stages import ahead
+from .workspace import workspace
 
 
 def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
@@ -74,19 +77,33 @@ def fuse_tiles(
     device: torch.device,
     phase: Phase,
 ) -> Found:
-    """Fuse the scene tile by tile, blended, into the outputs."""
+    """Fuse the scene tile by tile, blended, into the outputs.
+
+    Three things go on at once: the next tile is read, one goes through the network, and the one
+    before it is blended, encoded and written.
+    """
     rows = plan(pair.fine.shape, request.tile_size, fusion.model.network.tiling)
     places = [place for row in rows for place in row]
-    blender = Blender(pair.fine.width)
     found = Found(0.0, Consistency(), Consistency())
     with ExitStack() as stack:
+        folder = stack.enter_context(workspace(request.output, request.run_id))
+        mosaic = stack.enter_context(Mosaic(rows, outputs, folder))
+        tiles = ahead(lambda place: read_tile(pair, place, fusion.sigma, device), places)
+        stack.enter_context(closing(tiles))
         stack.enter_context(torch.inference_mode())
-        for done, place in enumerate(places):
-            tile = read_tile(pair, place, fusion.sigma, device)
-            fused = fusion.model.fuse(tile, request.routing_ratio)
-            found.hyperspectral.add(tile.look.down(fused.bands), tile.coarse, tile.observed)
-            found.multispectral.add(fusion.model.seen(fused.bands), tile.guide, tile.valid)
-            found.low_rank_share += fused.low_rank_share / len(places)
-            outputs.write(*blender.add(place, outputs.stacked(fused, tile)))
+        for done, tile in enumerate(tiles):
+            mosaic.add(done, fuse_tile(request, fusion, tile, outputs, found))
             phase.progress((done + 1) / len(places), f"tile {done + 1} of {len(places)}")
+    found.low_rank_share /= len(places)
     return found
+
+
+def fuse_tile(
+    request: FuseRequest, fusion: Fusion, tile: Tile, outputs: Outputs, found: Found
+) -> Tensor:
+    """All that is written of a tile, (channels, H, W) on the CPU; what it shows goes to `found`."""
+    fused = fusion.model.fuse(tile, request.routing_ratio)
+    found.hyperspectral.add(tile.look.down(fused.bands), tile.coarse, tile.observed)
+    found.multispectral.add(fusion.model.seen(fused.bands), tile.guide, tile.valid)
+    found.low_rank_share += fused.low_rank_share
+    return outputs.stacked(fused, tile)

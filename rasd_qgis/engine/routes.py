@@ -7,7 +7,7 @@ points are routed tile by tile, as in a fusion; where tiles overlap the nearer o
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..contract.errors import OutputError
 from ..contract.request import ConfidenceRequest
+from .mosaic import Mosaic
 from .outputs import map_names
 from .rasters.align import Alignment, align
 from .rasters.encode import Encoding
@@ -26,13 +27,14 @@ from .rasters.formats import check_writable
 from .rasters.read import Raster
 from .rasters.spectral import SpectralInfo
 from .rasters.write import OutputRaster
-from .scene.blend import Blender
 from .scene.card import model_hash
 from .scene.model import Fusion, from_file
 from .scene.network import RoutedTile
 from .scene.tile import Tile, plan, read_tile
 from .service.device import choose_device
 from .service.report import Phase, Reporter
+from .service.stages import ahead
+from .workspace import workspace
 
 # Which branch a point took, as the routing rasters store it.
 ATTENTION, LOW_RANK, NO_BRANCH = 0, 1, 255
@@ -70,13 +72,17 @@ def route_tiles(
     """Map the scene tile by tile, blended."""
     rows = plan(pair.fine.shape, request.tile_size, fusion.model.network.tiling)
     places = [place for row in rows for place in row]
-    blender = Blender(pair.fine.width)
     device = fusion.model.gains.device
-    with torch.inference_mode():
-        for done, place in enumerate(places):
-            tile = read_tile(pair, place, fusion.sigma, device)
+    with ExitStack() as stack:
+        first = request.confidence_path(request.ratios[0])
+        folder = stack.enter_context(workspace(first, request.run_id))
+        mosaic = stack.enter_context(Mosaic(rows, maps, folder))
+        tiles = ahead(lambda place: read_tile(pair, place, fusion.sigma, device), places)
+        stack.enter_context(closing(tiles))
+        stack.enter_context(torch.inference_mode())
+        for done, tile in enumerate(tiles):
             routed = [fusion.model.route(tile, ratio) for ratio in request.ratios]
-            maps.write(*blender.add(place, _stacked(routed, tile)))
+            mosaic.add(done, _stacked(routed, tile))
             phase.progress((done + 1) / len(places), f"tile {done + 1} of {len(places)}")
 
 
@@ -134,19 +140,28 @@ class Maps:
         for writer in self._writers:
             writer.finish()
 
-    def write(self, row: int, col: int, piece: Tensor) -> None:
-        """Write a blended piece of stacked channels that starts at this row and column."""
+    @property
+    def count(self) -> int:
+        """How many rasters there are."""
+        return len(self._writers)
+
+    def stored(self, piece: Tensor) -> list[np.ndarray]:
+        """A blended piece of stacked channels (channels, h, w), as each raster stores it."""
         valid = (piece[-1] > 0.5).numpy()
-        window = Window(col, row, piece.shape[2], piece.shape[1])
-        first = 0
+        stored, first = [], 0
         for number, writer in enumerate(self._writers):
             values = piece[first : first + writer.spectral.count].numpy()
             first += writer.spectral.count
             if writer.encoding.dtype == "uint8":
                 values = (values > 0.5).astype(np.float32)
                 self._low[number // 2] += values[:, valid].mean(axis=0).sum()
-            writer.write(window, values, valid)
+            stored.append(writer.stored(values, valid))
         self._all += int(valid.sum())
+        return stored
+
+    def put(self, layer: int, window: Window, values: np.ndarray) -> None:
+        """Write what `stored` gave into a raster."""
+        self._writers[layer].put(window, values)
 
 
 def _stacked(routed: list[RoutedTile], tile: Tile) -> Tensor:

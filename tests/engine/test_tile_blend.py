@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 import torch
 from affine import Affine
@@ -12,7 +15,7 @@ from rasd_fusion.models import RASDFuNet, Tiling
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
 from rasd_fusion.rasd_qgis.engine.rasters.align import align
 from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
-from rasd_fusion.rasd_qgis.engine.scene.blend import Blender
+from rasd_fusion.rasd_qgis.engine.scene.blend import Blender, Carry
 from rasd_fusion.rasd_qgis.engine.scene.tile import plan, read_tile
 from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 
@@ -21,10 +24,10 @@ from .scenes import FINE, centres, make_scene
 tilings = st.builds(Tiling, st.just(8), st.sampled_from([2, 8, 32]), st.just(16))
 
 
-def blended(image, rows):
+def blended(image, rows, folder):
     """The image (C, H, W) cut into its tiles and blended again, and how often each pixel came."""
     result, times = torch.full_like(image, torch.nan), torch.zeros(image.shape[1:])
-    blender = Blender(image.shape[2])
+    blender = Blender(Carry(folder))
     for place in (place for row in rows for place in row):
         inside = (slice(None), slice(place.rows.start, place.rows.stop))
         part = image[(*inside, slice(place.cols.start, place.cols.stop))].clone()
@@ -32,6 +35,7 @@ def blended(image, rows):
         window = slice(row, row + piece.shape[1]), slice(col, col + piece.shape[2])
         result[(slice(None), *window)] = piece
         times[window] += 1
+        blender.forget(place)
     return result, times
 
 
@@ -39,7 +43,9 @@ def blended(image, rows):
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(16, 200), tilings)
 def test_blending_gives_every_pixel_once_and_unchanged(height, width, side, tiling):
     image = torch.rand(2, height, width, generator=torch.Generator().manual_seed(height))
-    result, times = blended(image, plan((height, width), side, tiling))
+    with tempfile.TemporaryDirectory() as folder:
+        result, times = blended(image, plan((height, width), side, tiling), Path(folder))
+        assert list(Path(folder).iterdir()) == []
     assert (times == 1).all()
     torch.testing.assert_close(result, image, atol=1e-6, rtol=1e-6)
 
@@ -59,11 +65,11 @@ def test_tiles_cover_a_line_and_share_what_the_network_needs(size, side, tiling)
         assert span.before + span.after <= span.size
 
 
-def test_neighbours_fade_into_each_other():
+def test_neighbours_fade_into_each_other(tmp_path):
     """Two tiles that disagree: the step between them is spread over the whole overlap."""
     tiling = Tiling(8, 8, 16)
     ((left, right),) = plan((4, 80), 48, tiling)
-    blender = Blender(80)
+    blender = Blender(Carry(tmp_path))
     first = blender.add(left, torch.zeros(1, 4, left.cols.size))[2]
     second = blender.add(right, torch.ones(1, 4, right.cols.size))[2]
     line = torch.cat([first, second], 2)[0, 0]

@@ -104,13 +104,25 @@ class OutputRaster:
 
         A NaN in a valid pixel is nodata in its band alone, as in a band without data.
         """
-        shape = int(window.height), int(window.width)
-        if values.shape != (self.spectral.count, *shape) or valid.shape != shape:
-            raise ValueError(f"{values.shape} and {valid.shape} do not fill a window of {shape}")
-        missing = ~valid | np.isnan(values)
-        self._has_missing |= bool(missing.any())
+        self.put(window, self.stored(values, valid))
+
+    def stored(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """What the file is to hold of such values; a band at a time, to need little memory."""
+        if values.shape != (self.spectral.count, *valid.shape):
+            raise ValueError(f"{values.shape} do not fill {self.spectral.count} × {valid.shape}")
+        stored = np.empty(values.shape, self.encoding.dtype)
+        for into, band in zip(stored, values):
+            missing = ~valid | np.isnan(band)
+            self._has_missing |= bool(missing.any())
+            into[:] = self.encoding.store(band, missing)
+        return stored
+
+    def put(self, window: Window, stored: np.ndarray) -> None:
+        """Write what `stored` gave."""
+        if stored.shape[1:] != (int(window.height), int(window.width)):
+            raise ValueError(f"{stored.shape} do not fill {window}")
         try:
-            self._dataset.write(self.encoding.store(values, missing), window=window)
+            self._dataset.write(stored, window=window)
         except Exception as error:
             raise self._failed(error) from error
 
