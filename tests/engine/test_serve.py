@@ -18,7 +18,7 @@ from rasd_fusion.rasd_qgis.engine.service.serve import Stay
 
 from .scenes import make_scene
 
-ENTRY = Path(memory.__file__).parent / "__main__.py"
+ENTRY = Path(memory.__file__).parents[1] / "__main__.py"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
 

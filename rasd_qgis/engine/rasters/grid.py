@@ -22,6 +22,8 @@ from rasterio.warp import transform as transform_points
 PARALLEL_TOLERANCE = 0.05
 # Below this many fine pixels a difference is rounding in a file's geotransform, not geometry.
 ROUNDING = 0.01
+# Beyond this a coordinate is as good as infinite, which cannot be rounded to a pixel.
+_FAR = 2.0**52
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ class Grid:
 
         On a turned grid, those that its bounding box in pixels touches.
         """
-        xmin, ymin, xmax, ymax = extent
+        xmin, ymin, xmax, ymax = np.clip(extent, -_FAR, _FAR)
         corners = ((xmin, ymin), (xmin, ymax), (xmax, ymin), (xmax, ymax))
         cols, rows = zip(*(~self.transform * corner for corner in corners))
+        rows, cols = np.clip(rows, -_FAR, _FAR), np.clip(cols, -_FAR, _FAR)
         row0, row1 = math.floor(min(rows) + ROUNDING), math.ceil(max(rows) - ROUNDING)
         col0, col1 = math.floor(min(cols) + ROUNDING), math.ceil(max(cols) - ROUNDING)
         return row0, row1, col0, col1

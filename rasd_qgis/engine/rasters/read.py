@@ -8,8 +8,8 @@ Reading is by window and lazy; a scene may be larger than memory. An instance is
 
 from __future__ import annotations
 
+import math
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from rasterio.windows import Window
 
 from ...contract.errors import InputError
 from ...contract.request import RasterSource
+from . import doors
 from .encode import Encoding
 from .grid import Grid
 from .spectral import read_spectral
@@ -38,10 +39,8 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 _LOOK_WHOLE = 2**24
 _LOOK_WINDOWS = 4
 _LOOK_SIZE = 48
-_WEB_DRIVERS = {"WMS", "WMTS", "WCS", "HTTP", "EEDAI", "DAAS", "PLMOSAIC", "OGCAPI"}
-_WEB_PATHS = ("/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift")
-# "://" alone tells no address: HDF5:"file"://part holds it too.
-_WEB_ADDRESS = re.compile(r"\b(https?|ftps?|s3|gs|az|oss|swift|webhdfs|hdfs)(\+\w+)?://", re.I)
+# More than any spectrometer has; statistics of bands by bands would outgrow a memory.
+MOST_BANDS = 4096
 _NARROW = ("float64", "int32", "uint32", "int64", "uint64")
 
 
@@ -113,8 +112,13 @@ class Raster:
         return values, np.concatenate([valid.ravel() for _, valid in looks])
 
     def _open(self, path: str) -> DatasetReader:
-        if _WEB_ADDRESS.search(path) or path.startswith(_WEB_PATHS):
+        if doors.leads_to_the_web(path):
             raise self._web()
+        if doors.is_our_own_input(path) or path.lstrip().startswith("<"):
+            raise InputError(
+                f"The layer {self.name[:80]} is no file of its own.",
+                "Save it as a GeoTIFF and choose that.",
+            )
         try:
             with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"):
                 dataset = rasterio.open(path)
@@ -124,9 +128,12 @@ class Raster:
                 "Check that the file is there, whole, and of a format GDAL reads; "
                 "exporting it as GeoTIFF from QGIS often helps.",
             ) from error
-        if dataset.driver in _WEB_DRIVERS:
+        if any(map(doors.leads_to_the_web, dataset.files)):
             dataset.close()
-            raise self._web()
+            raise InputError(
+                f"The raster {self.name} takes its pixels from the network.",
+                "Save it as a GeoTIFF on this computer and choose that.",
+            )
         return dataset
 
     def _web(self) -> InputError:
@@ -180,7 +187,12 @@ class Raster:
                 f"The raster {self.name} is placed by ground control points only.",
                 "Warp it to a map grid first (Raster → Projections → Warp).",
             )
-        if dataset.transform.is_degenerate:
+        if dataset.count > MOST_BANDS:
+            raise InputError(
+                f"The raster {self.name} has {dataset.count} bands; {MOST_BANDS} are the most.",
+                "Choose the bands you need and save them as a raster of their own.",
+            )
+        if dataset.transform.is_degenerate or not np.isfinite(dataset.transform).all():
             raise InputError(
                 f"The geotransform of {self.name} gives its pixels no area.",
                 "Georeference the raster again.",
@@ -264,7 +276,8 @@ class Raster:
         height, width = self._dataset.shape
         if height * width * bands <= _LOOK_WHOLE:
             return [Window(0, 0, width, height)]
-        tall, wide = min(_LOOK_SIZE, height), min(_LOOK_SIZE, width)
+        side = min(_LOOK_SIZE, math.isqrt(_LOOK_WHOLE // bands))
+        tall, wide = min(side, height), min(side, width)
         rows = np.linspace(0, height - tall, _LOOK_WINDOWS).astype(int)
         cols = np.linspace(0, width - wide, _LOOK_WINDOWS).astype(int)
         return [Window(int(c), int(r), wide, tall) for r in rows for c in cols]
@@ -292,9 +305,10 @@ def same_file(first: str, second: str) -> bool:
     """Whether two names open the same raster."""
     try:
         return os.path.samefile(first, second)
-    except OSError:
+    except (OSError, ValueError):  # of a name that no file could have
         return first == second
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0].rstrip(".")[:200]
+    """What GDAL said; rasterio's own words for a failed read only point at it."""
+    return str(error.__cause__ or error).strip().split("\n", 1)[0].rstrip(".")[:200]
