@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..kernels import compiled, run
-from ..routing import descending
 from ..scan import selective_scan
+from .order import ordered
 from .weights import RASDWeights
 
 
@@ -36,7 +36,7 @@ def attended(
     u, score, gram = _enter(weights, features, confidence, chosen.rows, shape)
     # S acts on rows, so the kernels want its transpose
     mixing = weights.part.attention.correlation.by_head(gram).transpose(2, 3).contiguous()
-    order = descending(score.flatten()[chosen.ranks].view(shape)).after(chosen.ranks)
+    order = ordered(score, chosen.ranks)
     y = _scanned(weights, u, mixing, order.there)
     del u
     return _leave(

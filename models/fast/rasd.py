@@ -7,40 +7,49 @@ from torch import Tensor
 
 from ..gradient import FLAT
 from ..kernels import compiled, run
-from ..routing import Permutation, descending, routed_grid
+from ..routing import routed_grid
 from .attention import Chosen, attended
+from .order import ordered
 from .weights import RASDWeights, taps
 
 PART = 2048  # points of a task, where a kernel takes any number
+FEW_ROWS = 128  # of a map whose refinement is cut small, lest a thread have nothing to do
 
 
 def rasd(
     weights: RASDWeights, features: Tensor, ratio: float, auto: bool = False
 ) -> tuple[Tensor, Tensor]:
     """`RASD.forward`: features (N, H, W, C) → the same shape, and M (N, H, W)."""
-    samples, height, width, _ = features.shape
+    height, width = features.shape[1:3]
     confidence, span = _discerned(weights, features)
     grid = routed_grid(confidence, ratio, auto)
     count = grid[0] * grid[1]
-    order = descending(confidence.flatten(1))
-    slots, chosen = _clusters(order, samples, count)
-    low = rest = features.new_empty(0)
+    slots, chosen = _clusters(confidence.flatten(1), count)
+    planes = joined = rest = features.new_empty(0)
     if count:
-        low = _low_rank(weights, features, confidence, order.there, grid)
+        planes, joined = _low_rank(weights, features, confidence, slots, grid)
     if count < height * width:
         rest = attended(weights, features, confidence, span, chosen)
-    return _refined(weights, (low, rest, features), slots, samples * count), confidence
+    inputs = features, confidence, planes, joined, rest
+    return _refined(weights, inputs, slots, count), confidence
 
 
-def _clusters(order: Permutation, samples: int, count: int) -> tuple[Tensor, Chosen]:
-    """Where each point of the map lies in L's sorted list or, behind it, in N's; and N's points."""
-    there = order.there.view(samples, -1)
-    low, rest = there[:, :count].flatten(), there[:, count:].flatten()
-    slots = torch.full_like(order.there, -1)
-    slots[low] = torch.arange(low.numel())
-    rows = (slots < 0).nonzero().squeeze(1)
-    slots[rows] = torch.arange(low.numel(), slots.numel())
-    return slots, Chosen(rows, slots[rest] - low.numel())
+def _clusters(confidence: Tensor, count: int) -> tuple[Tensor, Chosen]:
+    """Where each point of the map lies in L's sorted list or, behind it, in N's; and N's points.
+
+    confidence: (N, P); count: points n_L of a sample's low-rank cluster.
+    """
+    samples, points = confidence.shape
+    order = ordered(confidence)
+    slots = torch.empty_like(order.back)
+    rows, ranks = (slots.new_empty(samples * (points - count)) for _ in range(2))
+    run(
+        compiled().part,
+        samples,
+        (points, count, samples),
+        indices=(order.back, slots, rows, ranks),
+    )
+    return slots, Chosen(rows, ranks)
 
 
 def _discerned(weights: RASDWeights, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,69 +101,47 @@ def _convolved(x: Tensor, weights: tuple[Tensor, ...], places: Tensor) -> Tensor
 
 
 def _low_rank(
-    weights: RASDWeights, features: Tensor, confidence: Tensor, there: Tensor, grid: tuple[int, int]
-) -> Tensor:
-    """The low-rank branch's output (N, h·w, C), in sorted order."""
+    weights: RASDWeights, features: Tensor, confidence: Tensor, slots: Tensor, grid: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """The low-rank branch's planes (N, K, h·w) and joined colours (N, K, C)."""
     kernel, part = compiled(), weights.part.low_rank
     samples, height, width, channels = features.shape
     rows, columns = grid
-    count, parts = rows * columns, -(-rows // kernel.ROWS)
-    over_rows = features.new_empty(samples, rows)
-    over_columns = features.new_empty(samples, parts, columns)
-    colours = features.new_empty(samples, parts, channels)
+    parts = -(-height * width // PART)
+    sums = [features.new_empty(samples, parts, size) for size in (rows, columns, channels)]
     run(
         kernel.average,
         samples * parts,
-        (height * width, rows, columns, channels, parts),
-        indices=(there,),
-        inputs=(features, confidence),
-        outputs=(over_rows, over_columns, colours),
-    )
-    means = over_rows / (columns * channels), over_columns.sum(1) / (rows * channels)
-    planes, shades = part.terms_of(*means, colours.sum(1) / count)
-    parts = -(-count // PART)
-    out = features.new_empty(samples, count, channels)
-    run(
-        kernel.scale,
-        samples * parts,
-        (height * width, count, channels, len(part.terms), parts),
-        indices=(there,),
-        inputs=(features, confidence, planes, part.joined(shades).contiguous()),
-        weights=(part.join.bias,),
-        outputs=(out,),
-    )
-    return out
-
-
-def _refined(
-    weights: RASDWeights, inputs: tuple[Tensor, Tensor, Tensor], slots: Tensor, lows: int
-) -> Tensor:
-    """`Refine.forward` of both clusters' points, which `slots` places, plus the features."""
-    kernel, features = compiled(), inputs[2]
-    samples, height, width, channels = features.shape
-    parts, bands = -(-height * width // PART), -(-height // kernel.ROWS)
-    joined = torch.empty_like(features)
-    run(
-        kernel.rejoin,
-        samples * parts,
-        (height * width, channels, lows, parts),
+        (height * width, rows, columns, channels, samples, parts),
         indices=(slots,),
-        inputs=inputs,
-        weights=weights.rejoin,
-        outputs=(joined,),
-        scratch=kernel.BLOCK * channels,
+        inputs=(features, confidence),
+        outputs=tuple(sums),
     )
-    near = _convolved(joined, weights.convolve, taps(1))
-    # read by now, and as large as what is wanted
-    out = joined
+    counts = columns * channels, rows * channels, rows * columns
+    planes, shades = part.terms_of(*(x.sum(1) / count for x, count in zip(sums, counts)))
+    return planes, part.joined(shades).contiguous()
+
+
+def _refined(weights: RASDWeights, inputs: tuple[Tensor, ...], slots: Tensor, count: int) -> Tensor:
+    """Both clusters' points, which `slots` places, through `Refine.forward`, plus the features.
+
+    inputs: features (N, H, W, C), confidence (N, H, W), planes and joined colours of the n_L
+    points of L, the branch's output for N's (N·n, C).
+    """
+    kernel, features = compiled(), inputs[0]
+    samples, height, width, channels = features.shape
+    rows = kernel.ROWS if height <= FEW_ROWS else 4 * kernel.ROWS
+    bands = -(-height // rows)
+    terms = len(weights.part.low_rank.terms)
+    out = torch.empty_like(features)
     run(
         kernel.refine,
         samples * bands,
-        (height, width, channels, bands, len(taps(1))),
-        indices=(taps(1),),
-        inputs=(near, features),
+        (height, width, channels, bands, rows, count, terms, samples),
+        indices=(slots, taps(1)),
+        inputs=inputs,
         weights=weights.refine,
         outputs=(out,),
-        scratch=kernel.BLOCK * channels,
+        scratch=(2 * kernel.RING * width + kernel.BLOCK) * channels,
     )
     return out

@@ -39,8 +39,6 @@ class RASDWeights(NamedTuple):
     select: Group
     decay: Tensor
     leave: Group
-    rejoin: Group
-    convolve: Group
     refine: Group
 
 
@@ -102,7 +100,7 @@ def _rasd(part: RASD) -> RASDWeights:
         _select(attention),
         -attention.scan.a_log.exp(),
         _leave(attention),
-        *_refine(part.refine),
+        _refine(part.low_rank.join.bias, part.refine),
     )
 
 
@@ -168,15 +166,13 @@ def _leave(part: Attention) -> Group:
     )
 
 
-def _refine(part: Refine) -> tuple[Group, Group, Group]:
+def _refine(model_bias: Tensor, part: Refine) -> Group:
     channels = part.leave.out_features
     from_points, from_features = part.join.weight.split(channels, dim=1)
     near, far = _ready(_taps(part.near.weight)), _ready(_taps(part.far.weight))
-    return (
-        (_ready(from_points.T), _ready(from_features.T), part.join.bias),
-        (near, part.near.bias, torch.full((channels,), SLOPE)),
-        (far, part.far.bias, _ready(part.leave.weight.T), part.leave.bias),
-    )
+    join = (model_bias, _ready(from_points.T), _ready(from_features.T), part.join.bias)
+    leave = (_ready(part.leave.weight.T), part.leave.bias)
+    return (*join, near, part.near.bias, far, part.far.bias, *leave)
 
 
 def _taps(weight: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from ..scan.threads import work_off
 def compiled() -> Any:
     """Every kernel by its name, or None where numba is missing or cannot work here."""
     try:
-        names = ("attend", "discern", "frame", "grid", "rank", "terms", "terms_back")
+        names = ("attend", "discern", "frame", "grid", "order", "rank", "terms", "terms_back")
         modules = [import_module(f".{name}", __package__) for name in names]
     except ModuleNotFoundError:
         return None

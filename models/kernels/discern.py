@@ -67,28 +67,11 @@ def _confide(
     (own,) = floats((own,))
     sample, part = task // parts, task % parts
     base = sample * height * width * LANES
+    shape = height, width, LANES, count, -1
     for y in range(part * ROWS, min(height, (part + 1) * ROWS)):
         for start in range(0, width, BLOCK):
             here = min(BLOCK, width - start)
-            for i in range(here):
-                store(
-                    own,
-                    i * LANES,
-                    stencil(
-                        x,
-                        base,
-                        y,
-                        start + i,
-                        height,
-                        width,
-                        LANES,
-                        taps,
-                        count,
-                        kernel,
-                        load(bias, 0),
-                        0,
-                    ),
-                )
+            stencil(x, base, y, start, here, shape, taps, kernel, bias, own, 0)
             joined = BLOCK * LANES
             repeat_row(join_bias, own, joined, here, LANES)
             add_product(own, 0, LANES, 1, join, 0, LANES, own, joined, LANES, here, LANES // 2, 1)

@@ -23,6 +23,7 @@ __all__ = [
     "smaller",
     "splat",
     "store",
+    "words",
 ]
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
@@ -106,3 +107,4 @@ def _arrays_of(dtype: types.Type) -> Any:
 # Flat arrays at a tuple of addresses. Handing a kernel plain addresses costs a tenth of what
 # handing it arrays does, which small images feel.
 floats, places = _arrays_of(types.float32), _arrays_of(types.int64)
+words = _arrays_of(types.int32)  # the bits of floats

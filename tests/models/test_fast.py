@@ -9,6 +9,7 @@ pytest.importorskip("numba")
 
 from rasd_fusion.models import RASDConfig, RASDFuNet, attention, fast, kernels
 from rasd_fusion.models.fast import attention as fast_attention
+from rasd_fusion.models.fast import order as fast_order
 from rasd_fusion.models.fast import rasd as fast_rasd
 from rasd_fusion.models.fast import weights as fast_weights
 from rasd_fusion.models.gradient import Sobel
@@ -50,14 +51,14 @@ def routed(samples: int, height: int, width: int, count: int):
         torch.rand(samples, height, width),
     )
     order = descending(confidence.flatten(1))
-    return features, confidence, order, *fast_rasd._clusters(order, samples, count)
+    return features, confidence, order, *fast_rasd._clusters(confidence.flatten(1), count)
 
 
 def fixed_order(monkeypatch, samples: int, count: int) -> None:
     """One order for both forms: by the score, rounding would swap points that are nearly level."""
     order = descending(torch.rand(samples, count))
-    for module in (attention, fast_attention):
-        monkeypatch.setattr(module, "descending", lambda keys: order)
+    monkeypatch.setattr(attention, "descending", lambda keys: order)
+    monkeypatch.setattr(fast_attention, "ordered", lambda keys, first: order.after(first))
 
 
 def assert_same_but_for_close_calls(found, expected):
@@ -114,9 +115,10 @@ def test_low_rank_branch(samples, height, width, terms):
     part, weights = parts(config=RASDConfig(5, 2, stages=1, terms=terms))
     grid = (height // 2, width - 1)
     count = grid[0] * grid[1]
-    features, confidence, order, _, _ = routed(samples, height, width, count)
+    features, confidence, order, slots, _ = routed(samples, height, width, count)
     low = order.sort((confidence[..., None] * features).flatten(1, 2))[:, :count]
-    found = fast_rasd._low_rank(weights, features, confidence, order.there, grid)
+    planes, joined = fast_rasd._low_rank(weights, features, confidence, slots, grid)
+    found = low * (part.low_rank.join.bias + planes.transpose(1, 2) @ joined)
     torch.testing.assert_close(found, part.low_rank(low, grid), **CLOSE)
 
 
@@ -125,15 +127,32 @@ def test_low_rank_branch(samples, height, width, terms):
 def test_refinement_puts_both_clusters_back(samples, height, width):
     part, weights = parts()
     count = height * width // 2
-    features, _, order, slots, chosen = routed(samples, height, width, count)
-    sorted_points = torch.randn(samples, height * width, 32)
-    low, rest = sorted_points[:, :count].contiguous(), sorted_points[:, count:]
+    features, confidence, order, slots, chosen = routed(samples, height, width, count)
+    planes, joined = torch.randn(samples, 2, count), torch.randn(samples, 2, 32)
+    trust = order.sort(confidence.flatten(1)[..., None])[:, :count]
+    low = trust * order.sort(features.flatten(1, 2))[:, :count]
+    low = low * (part.low_rank.join.bias + planes.transpose(1, 2) @ joined)
+    rest = torch.randn(samples, height * width - count, 32)
     by_row = torch.empty(chosen.ranks.numel(), 32)
     by_row[chosen.ranks] = rest.flatten(0, 1)
-    restored = order.restore(sorted_points).view_as(features)
-    expected = features + part.refine(restored, features)
-    found = fast_rasd._refined(weights, (low, by_row, features), slots, samples * count)
+    back = order.restore(torch.cat((low, rest), 1)).view_as(features)
+    expected = features + part.refine(back, features)
+    inputs = features, confidence, planes, joined, by_row
+    found = fast_rasd._refined(weights, inputs, slots, count)
     torch.testing.assert_close(found, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("samples, count", [(1, 1), (3, 777), (2, 5000)])
+def test_order_by_radix(samples, count):
+    """Keys on every digit, many of them equal, and rows that come in another order."""
+    keys = torch.rand(samples, count) ** 20
+    keys[:, ::3] = 0.25
+    expected, found = descending(keys), fast_order.ordered(keys)
+    assert torch.equal(found.there, expected.there) and torch.equal(found.back, expected.back)
+    first = descending(torch.rand(samples, count)).there
+    expected = descending(keys.flatten()[first].view(keys.shape)).after(first)
+    found = fast_order.ordered(keys, first)
+    assert torch.equal(found.there, expected.there) and torch.equal(found.back, expected.back)
 
 
 @torch.no_grad()
