@@ -2,8 +2,7 @@
 
 A term's fourteen weights lie where the table of addresses says: kernel and bias of the 1-d
 convolutions along rows, columns and colours; of the plane's two 3x3 ones; of the colour's two
-linear maps. Planes are small and the sums short: plain loops, which the compiler turns into
-vectors. A task is one sample.
+linear maps. A task is one sample.
 
 Names: a ⊗ b is the outer product, `first` the plane after its first convolution and LeakyReLU,
 `hidden` the colour's inner layer after LeakyReLU.
@@ -17,7 +16,7 @@ from numba import float32, njit
 
 from .compiling import compile_flat
 from .rows import SLOPE
-from .vectors import floats, places
+from .vectors import LANES, floats, load, places, splat, store
 
 WEIGHTS = 14  # of a term
 
@@ -54,16 +53,27 @@ def plane_of(
     x: Any, x0: int, height: int, width: int, kernel: Any, bias: Any, out: Any, out0: int
 ) -> None:
     """A 3x3 convolution of one channel, zeros beyond the border."""
-    for i in range(height * width):
-        out[out0 + i] = bias[0]
+    whole = 1 + max(0, width - 2) // LANES * LANES
     for y in range(height):
-        for t in range(9):
-            source, step = y + t // 3 - 1, t % 3 - 1
-            if 0 <= source < height:
-                weight = kernel[t]
-                row, at = out0 + y * width, x0 + source * width + step
-                for i in range(max(0, -step), min(width, width - step)):
-                    out[row + i] += weight * x[at + i]
+        row = out0 + y * width
+        first, last = max(0, y - 1), min(height - 1, y + 1)
+        for i in range(1, whole, LANES):
+            vector = splat(bias[0])
+            for source in range(first, last + 1):
+                place, t = x0 + source * width + i, 3 * (source - y + 1)
+                vector = vector + load(x, place - 1) * splat(kernel[t])
+                vector = vector + load(x, place) * splat(kernel[t + 1])
+                vector = vector + load(x, place + 1) * splat(kernel[t + 2])
+            store(out, row + i, vector)
+        for i in range(width):
+            if i == 0 or i >= whole:
+                total = bias[0]
+                for source in range(first, last + 1):
+                    for step in range(-1, 2):
+                        if 0 <= i + step < width:
+                            weight = kernel[3 * (source - y + 1) + step + 1]
+                            total += weight * x[x0 + source * width + i + step]
+                out[row + i] = total
 
 
 @njit(nogil=True, error_model="numpy")
