@@ -23,8 +23,8 @@ MAMBA_SSM := 2.3.2.post1
 PIP := bin/python -m pip --disable-pip-version-check install --quiet
 TORCH_INDEX := $(if $(RASD_FUSION_TORCH_INDEX),--extra-index-url $(RASD_FUSION_TORCH_INDEX))
 
-ENGINE_ROOMS := $(wildcard tests/contract tests/models tests/engine tests/benchmarks)
-QGIS_ROOMS := $(wildcard tests/house tests/tools tests/contract tests/engine_link tests/processing tests/plugin tests/gui)
+ENGINE_ROOMS := $(wildcard tests/contract tests/models tests/engine tests/benchmarks tests/hostile)
+QGIS_ROOMS := $(wildcard tests/house tests/tools tests/contract tests/engine_link tests/processing tests/faults tests/plugin tests/gui)
 
 .PHONY: help
 help:  ## List these targets
@@ -52,6 +52,14 @@ test-engine: $(STAMPS)/venv-engine-test  ## Run the tests of contract, models, e
 .PHONY: test-qgis
 test-qgis: $(STAMPS)/venv-test $(STAMPS)/engine  ## Run the tests inside QGIS
 	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/pytest $(QGIS_ROOMS) $(PYTEST)
+
+.PHONY: fuzz
+fuzz: $(STAMPS)/venv-engine-test $(STAMPS)/fuzz  ## Spoilt requests, models and rasters (5 minutes; FUZZ="--seconds 60")
+	$(VENV_ENGINE_TEST)/bin/python tools/fuzz.py $(FUZZ)
+
+.PHONY: soak
+soak: $(STAMPS)/venv-test $(STAMPS)/engine  ## Random requests with random faults (20 minutes; SOAK="--minutes 8")
+	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/python tools/soak.py $(SOAK)
 
 .PHONY: bench-demo
 bench-demo: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## The demo with three seeds, and a real pair (ten minutes)
@@ -81,6 +89,10 @@ bench-ablation: $(STAMPS)/venv-engine-test  ## The network without its parts; go
 .PHONY: bench-cave
 bench-cave: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## rasd:train on two CAVE crops, tested on a third (an hour)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks cave $(BUILD)/bench-cave $(BENCH)
+
+.PHONY: bench-scale
+bench-scale: $(STAMPS)/venv-engine-test  ## Memory and time of whole runs, up to 8000 pixels a side (an hour)
+	OMP_WAIT_POLICY=PASSIVE $(VENV_ENGINE_TEST)/bin/python benchmarks scale $(BENCH)
 
 .PHONY: bench-start
 bench-start: $(STAMPS)/venv-test $(STAMPS)/engine  ## Seconds to the first tile, from cold and with a warm engine (minutes)
@@ -150,6 +162,11 @@ $(STAMPS)/venv-engine-test: tests/requirements-engine.txt rasd_qgis/engine/requi
 	@MAMBA_FORCE_BUILD=TRUE MAMBA_SKIP_CUDA_BUILD=TRUE $(VENV_ENGINE_TEST)/$(PIP) \
 	    --no-deps --no-build-isolation mamba-ssm==$(MAMBA_SSM) >$(BUILD)/mamba-ssm.log 2>&1 \
 	  || echo "mamba-ssm is not to be had (see $(BUILD)/mamba-ssm.log): its test will skip."
+	@touch $@
+
+# Where there is no wheel of it, fuzzing goes on without the fuzzer by coverage.
+$(STAMPS)/fuzz: tests/requirements-fuzz.txt $(STAMPS)/venv-engine-test
+	@$(VENV_ENGINE_TEST)/$(PIP) --requirement $< || echo "atheris is not to be had: fuzzing goes on without."
 	@touch $@
 
 $(STAMPS)/venv-check: tests/requirements-check.txt | $(STAMPS)/apt

@@ -36,6 +36,7 @@ COMMANDS = {
     "sample": "sample",
     "gpu": "bench_gpu",
     "speed": "bench_speed",
+    "scale": "bench_scale",
 }
 
 if __name__ == "__main__":

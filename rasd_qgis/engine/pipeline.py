@@ -60,6 +60,18 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
     }
 
 
+def peak_memory(tile_size: int, bands: int, guide_bands: int) -> int:
+    """The most bytes that fusing takes on a processor, whatever the size of the scene.
+
+    4·T²·(7·(B + b + S) + F) + C for tiles of T pixels a side, B bands and b of the guide, where
+    S = 12 maps of confidence and validity, F = 300 feature channels of the network at work, and C
+    = 960 MiB is what does not depend on the tile: engine and libraries, GDAL's blocks, and a small
+    hyperspectral image that is kept whole. A tile in the network takes about four times its output,
+    the one before it, blended and encoded, two. `make bench-scale` holds it against runs.
+    """
+    return 4 * tile_size**2 * (7 * (bands + guide_bands + 12) + 300) + 960 * 2**20
+
+
 @dataclass
 class Found:
     """What fusing found out: the share routed low-rank, and the consistency with both inputs."""
@@ -83,6 +95,8 @@ def fuse_tiles(
     before it is blended, encoded and written.
     """
     rows = plan(pair.fine.shape, request.tile_size, fusion.model.network.tiling)
+    most = peak_memory(request.tile_size, pair.hs.count, pair.ms.count) / 2**30
+    phase.reporter.log(f"Tiles of {request.tile_size} pixels: at most {most:.1f} GiB of memory.")
     places = [place for row in rows for place in row]
     found = Found(0.0, Consistency(), Consistency())
     with ExitStack() as stack:
