@@ -29,13 +29,13 @@ from rasd_fusion.rasd_qgis.contract.request import (
     to_json,
 )
 from rasd_fusion.rasd_qgis.engine.learning import course as course_room
-from rasd_fusion.rasd_qgis.engine.learning.checkpoint import checkpoint_path
 from rasd_fusion.rasd_qgis.engine.learning.course import Classroom
 from rasd_fusion.rasd_qgis.engine.learning.learn import prepare, train
 from rasd_fusion.rasd_qgis.engine.learning.lessons import Subject, lesson, split
 from rasd_fusion.rasd_qgis.engine.learning.material import blur_for, gather
 from rasd_fusion.rasd_qgis.engine.learning.recipe import LAPTOP, recipe_of
 from rasd_fusion.rasd_qgis.engine.scene.card import read_model
+from rasd_fusion.rasd_qgis.engine.scene.checkpoint import checkpoint_path
 from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 from rasd_fusion.rasd_qgis.engine.simulate import simulate
 

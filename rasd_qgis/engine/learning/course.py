@@ -18,10 +18,7 @@ import torch
 from torch import Tensor
 
 from ....models import RASDFuNet
-from ..scene.normalise import Units
-from ..scene.train import Budget
-from ..service.report import Phase
-from .checkpoint import (
+from ..scene.checkpoint import (
     adam_state,
     read_checkpoint,
     restore_adam,
@@ -29,6 +26,9 @@ from .checkpoint import (
     unusable,
     write_checkpoint,
 )
+from ..scene.normalise import Units
+from ..scene.train import Budget
+from ..service.report import Phase
 from .curve import Look
 from .lessons import Lesson, Subject, Window, kept_lesson, kept_windows, lesson, padded
 from .recipe import Recipe

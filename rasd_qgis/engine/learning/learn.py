@@ -20,6 +20,7 @@ from ...contract.request import TrainRequest
 from ..rasters.formats import check_folder
 from ..rasters.view import Side
 from ..scene.card import Card, model_hash, write_model
+from ..scene.checkpoint import checkpoint_path
 from ..scene.model import response
 from ..scene.network import SceneNetwork
 from ..scene.normalise import Units, fit
@@ -29,7 +30,6 @@ from ..scene.train import Budget
 from ..sensors.psf import Blur
 from ..service.device import choose_device, versions
 from ..service.report import Phase, Reporter
-from .checkpoint import checkpoint_path
 from .course import Classroom, Course, Keepsake, crop_side
 from .curve import write_curve
 from .lessons import Subject, sample, split, spread_windows
