@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qgis.gui import QgisInterface
 
 MENU = "RASD Fusion"
+DOCK_WIDTH = 420
 GREETED = "rasd_fusion/greeted"
 
 
@@ -116,15 +117,17 @@ class Desk:
         item = bar.createMessage(MENU, text)
         button = QPushButton(tr("Set up…"))
         button.setObjectName("rasdGreeting")
-        button.clicked.connect(lambda: self.set_up())
+        button.clicked.connect(lambda: (bar.popWidget(item), self.set_up()))
         item.layout().addWidget(button)
         bar.pushWidget(item, Qgis.MessageLevel.Info)
 
     def _dock(self, name: str, make: Callable[..., QDockWidget]) -> QDockWidget:
         """Show the dock of that name, made when it is first asked for."""
         if name not in self._docks:
-            dock = make(self._iface.mapCanvas(), self._iface.mainWindow())
+            main = self._iface.mainWindow()
+            dock = make(self._iface.mapCanvas(), main)
             self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+            main.resizeDocks([dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
             self._docks[name] = dock
         self._docks[name].show()
         self._docks[name].raise_()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from qgis.core import QgsCoordinateReferenceSystem, QgsProcessingAlgorithm, QgsRectangle
-from qgis.PyQt.QtGui import QCloseEvent
+from qgis.PyQt.QtCore import QSize
+from qgis.PyQt.QtGui import QCloseEvent, QGuiApplication
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QPushButton, QWidget
 from qgis.utils import iface
 
@@ -16,6 +17,8 @@ from . import opening
 from .fusion_panel import FusionPanel
 from .preview import PreviewWindow
 
+SIZE = QSize(920, 820)
+
 
 class FusionDialog(AlgorithmDialog):
     """Fills in and runs rasd:fuse."""
@@ -23,6 +26,7 @@ class FusionDialog(AlgorithmDialog):
     def __init__(self, algorithm: QgsProcessingAlgorithm, parent: QWidget | None = None) -> None:
         super().__init__(algorithm, parent=parent)
         self.setObjectName("rasdFusionDialog")
+        self._grow()
         self.mainWidget().setupAsked.connect(self._set_up)
         self._preview: PreviewWindow | None = None
         button = QPushButton(tr("Preview…"))
@@ -64,6 +68,12 @@ class FusionDialog(AlgorithmDialog):
             )
         self._preview.show()
         self._preview.begin()
+
+    def _grow(self) -> None:
+        """Room for the checks beside the layers, as far as the screen has it."""
+        screen = QGuiApplication.primaryScreen().availableGeometry()
+        wanted = QSize(SIZE.width(), min(SIZE.height(), screen.height() * 9 // 10))
+        self.resize(self.size().expandedTo(wanted).boundedTo(screen.size()))
 
     def _set_up(self) -> None:
         """Open the set-up; the layers are looked at again once there is an engine."""

@@ -63,6 +63,7 @@ class InspectorDock(QDockWidget):
         self._settle.setInterval(150)
         self._settle.timeout.connect(self._look_at_project)
         self._build()
+        self.visibilityChanged.connect(self._seen)
         project = QgsProject.instance()
         project.layersAdded.connect(self._settle.start)
         project.layersRemoved.connect(self._settle.start)
@@ -150,6 +151,7 @@ class InspectorDock(QDockWidget):
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.addLayout(self._place_row())
+        layout.addWidget(self._entry)
         layout.addWidget(split, 1)
         layout.addLayout(self._save_row())
         layout.addWidget(self._message)
@@ -163,7 +165,7 @@ class InspectorDock(QDockWidget):
             button.toggled.connect(lambda on, name=name: self._take_tool(name, on))
             self._tools[name].activated.connect(lambda b=button: b.setChecked(True))
             self._tools[name].deactivated.connect(lambda b=button: b.setChecked(False))
-        row.addWidget(self._entry, 1)
+        row.addStretch(1)
         _button(tr("Clear"), "rasdClearPlaces", row).clicked.connect(self.clear)
         return row
 
@@ -176,6 +178,14 @@ class InspectorDock(QDockWidget):
         picture.setEnabled(self.plot.can_draw)
         row.addStretch(1)
         return row
+
+    def _seen(self, shown: bool) -> None:
+        """Called by Qt when the dock is closed, opened, or covered by another one's tab."""
+        hidden = self.isHidden()
+        self._marks.show(not hidden)
+        if hidden:
+            for tool in self._tools.values():
+                self._canvas.unsetMapTool(tool)
 
     def _take_tool(self, name: str, on: bool) -> None:
         if on:

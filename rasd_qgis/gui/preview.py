@@ -21,7 +21,7 @@ from qgis.core import (
     QgsRectangle,
 )
 from qgis.PyQt.QtCore import Qt, QTimer
-from qgis.PyQt.QtGui import QCloseEvent
+from qgis.PyQt.QtGui import QCloseEvent, QGuiApplication
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -67,7 +67,8 @@ class PreviewWindow(QDialog):
         super().__init__(parent)
         self.setObjectName("rasdPreview")
         self.setWindowTitle(tr("RASD Fusion: preview"))
-        self.resize(700, 780)
+        room = QGuiApplication.primaryScreen().availableGeometry().height() * 9 // 10
+        self.resize(700, min(780, room))
         self._algorithm, self._context = algorithm, QgsProcessingContext()
         self._context.setProject(QgsProject.instance())
         self._get_values, self._get_shown, self._set_ratio = get_values, get_shown, set_ratio
@@ -143,7 +144,7 @@ class PreviewWindow(QDialog):
         self._stop()
         try:
             values = {name: v for name, v in self._values.items() if v is not None}
-            request = names.fuse_request(self._algorithm, values, self._context)
+            request = names.make_request(self._algorithm, values, self._context)
             python = require_engine()
         except RasdError as error:
             self._say(str(error))

@@ -49,6 +49,7 @@ class SetupWindow(QDialog):
         self.resize(640, 520)
         self.tested: dict[str, Any] | None = None
         self._task: Background | None = None
+        self._doing = ""
         self._heard.connect(self._hear)
         self._build()
         self.refresh()
@@ -56,12 +57,15 @@ class SetupWindow(QDialog):
     def refresh(self) -> None:
         """Show the engine's state as its files tell it."""
         found = state()
+        busy = self._task is not None
         level = Level.GOOD if isinstance(found, Ready) else Level.STOP
-        if isinstance(found, Missing):
+        if busy or isinstance(found, Missing):
             level = Level.CARE
         self._light.setPixmap(light(level, 24, self.devicePixelRatioF()))
         self._light.setAccessibleName(level_name(level))
         text = tr("The engine is {}.").format(describe_state(found))
+        if busy:  # half-made files would look like a broken engine
+            text = self._doing
         self._state.setText(f"<b>{text}</b><br>{engine_home()}")
         build = builds.chosen_build()
         driver = tr("an NVIDIA driver was found")
@@ -69,9 +73,9 @@ class SetupWindow(QDialog):
             driver = tr("no NVIDIA driver was found")
         size = tr("Set-up fetches the build for {} ({}): about {} MB to download, {} MB on disk.")
         self._size.setText(size.format(build.name, driver, build.download_mb, build.disk_mb))
+        self._size.setVisible(not isinstance(found, Ready))
         titles = {Ready: tr("Make it again"), Broken: tr("Repair"), Missing: tr("Set up")}
         self._set_up.setText(titles.get(type(found), tr("Renew")))
-        busy = self._task is not None
         for button in (self._set_up, self._wheels):
             button.setEnabled(not busy)
         self._test.setEnabled(not busy and isinstance(found, Ready))
@@ -176,6 +180,7 @@ class SetupWindow(QDialog):
         self, title: str, work: Callable[[QgsTask], Any], on_done: Callable[[Any], None]
     ) -> None:
         self._progress.setValue(0)
+        self._doing = f"{title}…"
 
         def done(outcome: Any) -> None:
             self._task = None
@@ -212,7 +217,11 @@ class SetupWindow(QDialog):
         self._say(tr("The engine was removed."))
 
     def _say(self, text: str) -> None:
+        bar = self._log.verticalScrollBar()
+        at_end = bar.value() >= bar.maximum() - 1
         self._log.appendPlainText(text)
+        if at_end:  # who reads further up is left there
+            bar.setValue(bar.maximum())
 
 
 def _button(text: str, name: str, call: Callable[[], None], row: QHBoxLayout) -> QPushButton:

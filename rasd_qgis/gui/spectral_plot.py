@@ -90,8 +90,10 @@ class SpectralPlot(QWidget):
         axes.set_xlabel(tr("wavelength (nm)") if known else tr("band number"))
         axes.set_ylabel(tr("value"))
         axes.grid(alpha=0.25)
-        if spectra:
-            axes.legend(fontsize="small")
+        for old in self._figure.legends:
+            old.remove()
+        if spectra:  # below the curves, of which it would hide some
+            self._figure.legend(loc="outside lower left", fontsize="small", frameon=False)
         self._canvas.draw_idle()
         described = ", ".join(f"{one.layer} {tr('at')} {one.place}" for one in spectra)
         self._canvas.setAccessibleDescription(described)

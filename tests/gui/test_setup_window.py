@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+from collections import namedtuple
+
 import pytest
 from qgis.core import QgsSettings
 from qgis.PyQt.QtCore import Qt
@@ -9,10 +14,11 @@ from qgis.PyQt.QtGui import QGuiApplication
 from qgis.PyQt.QtWidgets import QLabel, QMessageBox, QPlainTextEdit, QPushButton
 
 from rasd_fusion.rasd_qgis.contract.errors import EngineBrokenError
-from rasd_fusion.rasd_qgis.engine_link import environment, last_error
+from rasd_fusion.rasd_qgis.engine_link import builds, environment, install, last_error
 from rasd_fusion.rasd_qgis.gui import opening, setup_window
 from rasd_fusion.rasd_qgis.gui.desk import Desk
 
+from ..engine_link.conftest import proxy  # noqa: F401
 from ..engine_link.shop import open_shop
 
 PASSED = {
@@ -91,6 +97,112 @@ def test_a_failure_is_told_and_repaired(qtbot, open_window, shop, photograph):
     assert window.findChild(QPushButton, "rasdSetUp").text() == "Repair"
     press(qtbot, window, "rasdSetUp")
     assert "ready" in state_of(window)
+
+
+def no_network(shop, monkeypatch):
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://127.0.0.1:9/simple")
+
+
+def no_disk(shop, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10**9, 10**9 - 10**6, 10**6)
+    monkeypatch.setattr(install.shutil, "disk_usage", lambda _: usage)
+
+
+def wrong_python(shop, monkeypatch):
+    old = shop / "python3"
+    old.write_text("#!/bin/sh\necho rasd 3 8\n")
+    old.chmod(0o755)
+    monkeypatch.setattr(install, "_candidates", lambda: [old])
+
+
+def refusing_proxy(shop, monkeypatch):
+    no_network(shop, monkeypatch)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://packages.invalid/simple")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence", "way_out"),
+    [
+        (no_network, "The set-up of the engine failed", ("check the network", "folder of wheels")),
+        (no_disk, "has 1 MB free", ("Make room",)),
+        (wrong_python, "No Python 3.10 or newer", ("apt install python3-venv", "python.org")),
+        (refusing_proxy, "403", ("The proxy refuses", "Settings → Options → Network")),
+    ],
+)
+def test_each_fault_is_told_with_its_way_out(
+    request, qtbot, open_window, shop, monkeypatch, fault, sentence, way_out
+):
+    if fault is refusing_proxy:
+        request.getfixturevalue("proxy")
+    window = open_window()
+    with monkeypatch.context() as broken:
+        fault(shop, broken)
+        press(qtbot, window, "rasdSetUp")
+    said = log_of(window)
+    assert sentence in said and all(words in said for words in way_out)
+    assert "ready" not in state_of(window)
+    assert window.findChild(QPushButton, "rasdSetUp").isEnabled()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a copy of this process")
+def test_a_set_up_whose_qgis_was_killed_is_taken_up_again(qtbot, open_window, shop):
+    child = os.fork()
+    if child == 0:
+
+        def die(_, text):
+            if "Processing" in text:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        install.install(shop / "an engine", die, lambda: False)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    window = open_window()
+    assert "interrupted" in state_of(window)
+    assert window.findChild(QPushButton, "rasdSetUp").text() == "Repair"
+    press(qtbot, window, "rasdSetUp")
+    assert "ready" in state_of(window)
+
+
+def test_a_venv_that_lost_a_package_or_its_python_is_repaired(qtbot, open_window, shop):
+    window = open_window()
+    press(qtbot, window, "rasdSetUp")
+    home = environment.engine_home()
+    for broken, told in (("rasdalpha*", "it lacks rasdalpha"), ("python*", "it has no Python")):
+        for path in (*home.rglob(f"site-packages/{broken}"), *home.glob(f"bin/{broken}")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        window.refresh()
+        assert told in state_of(window)
+        assert window.findChild(QPushButton, "rasdSetUp").text() == "Repair"
+    press(qtbot, window, "rasdSetUp")
+    assert "ready" in state_of(window)
+
+
+def test_without_a_gpus_driver_the_cpu_build_is_taken_and_that_is_said(
+    open_window, shop, monkeypatch
+):
+    monkeypatch.delenv(builds.INDEX_VARIABLE)
+    sizes = {}
+    for found in (False, True):
+        monkeypatch.setattr(builds, "has_nvidia_driver", lambda found=found: found)
+        sizes[found] = open_window()._size.text()
+    assert "CPU (no NVIDIA driver was found)" in sizes[False] and "330 MB" in sizes[False]
+    assert "NVIDIA GPU (an NVIDIA driver was found)" in sizes[True] and "3000 MB" in sizes[True]
+
+
+def test_while_it_works_the_engine_is_not_called_broken(qtbot, open_window, shop):
+    window = open_window()
+    press(qtbot, window, "rasdSetUp", wait_for_end=False)
+    qtbot.waitUntil(lambda: "Processing" in log_of(window), timeout=60_000)
+    window.refresh()
+    assert "Setting up the engine…" in state_of(window)
+    press(qtbot, window, "rasdSetUpCancel")
+    assert "broken: its set-up was interrupted" in state_of(window)
 
 
 def test_a_cancelled_set_up_can_be_taken_up_again(qtbot, open_window, shop):
