@@ -1,9 +1,10 @@
 """The ablations: every variant of the network trained alike, with three seeds.
 
-    python benchmarks ablation FOLDER [--scenes cave] [--steps 1000] [--seeds 0 1 2]
+    python benchmarks ablation FOLDER [--scenes cave] [--steps 1000] [--seeds 0 1 2] [--side 64] ...
 
 The paper's protocol in small: ×8, bicubic start, L1, Adam at 4e-4 with cosine annealing, patches of
-64 × 64, and a stated number of steps that is the same for all. What lies in FOLDER already with the
+64 × 64, and a stated number of steps that is the same for all. Fewer steps, smaller patches and a
+greater rate make a shorter benchmark, and a table of its own. What lies in FOLDER already with the
 same settings is not made again, so it can be stopped and taken up; a run takes minutes. Two cores
 are used best by two of these at once, with seeds of their own and OMP_NUM_THREADS=1.
 """
@@ -66,6 +67,9 @@ class Course:
     scenes: str
     steps: int
     seed: int
+    batch: int = BATCH
+    side: int = SIDE
+    rate: float = LEARNING_RATE
 
 
 def main(arguments: list[str]) -> int:
@@ -83,7 +87,9 @@ def main(arguments: list[str]) -> int:
         # Seed by seed, so that a run that is stopped holds every variant alike.
         for seed in options.seeds:
             for variant in chosen:
-                course = Course(name, options.steps, seed)
+                course = Course(
+                    name, options.steps, seed, options.batch, options.side, options.rate
+                )
                 if not is_done(options.folder, variant, course):
                     write(options.folder, variant, run(variant, course, lessons, exam))
                     _tell(options.folder, variant, course)
@@ -140,12 +146,12 @@ def train(network: RASDFuNet, ratio: float, course: Course, lessons: Sequence[Ex
     """Train for the course's steps; the mean L1 of the last tenth of them."""
     # The crops hang on the seed alone, so that every variant sees the same.
     random = np.random.default_rng(course.seed)
-    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    optimiser = torch.optim.Adam(network.parameters(), course.rate)
     annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, course.steps)
     losses = []
     network.train()
     for _ in range(course.steps):
-        start, guide, target = batch(lessons, random)
+        start, guide, target = batch(lessons, course, random)
         loss = F.l1_loss(network(start, guide, ratio).image, target)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -156,19 +162,24 @@ def train(network: RASDFuNet, ratio: float, course: Course, lessons: Sequence[Ex
     return sum(last) / len(last)
 
 
-def batch(lessons: Sequence[Example], random: np.random.Generator) -> tuple[Tensor, ...]:
-    """Crops (BATCH, …, SIDE, SIDE) of start, guide and target, turned and mirrored at random."""
-    crops = [_crop(lessons[int(random.integers(len(lessons)))], random) for _ in range(BATCH)]
+def batch(
+    lessons: Sequence[Example], course: Course, random: np.random.Generator
+) -> tuple[Tensor, ...]:
+    """Crops (batch, …, side, side) of start, guide and target, turned and mirrored at random."""
+    crops = [
+        _crop(lessons[int(random.integers(len(lessons)))], course.side, random)
+        for _ in range(course.batch)
+    ]
     return tuple(torch.cat(images) for images in zip(*crops))
 
 
-def _crop(lesson: Example, random: np.random.Generator) -> tuple[Tensor, ...]:
+def _crop(lesson: Example, side: int, random: np.random.Generator) -> tuple[Tensor, ...]:
     height, width = lesson.target.shape[2:]
-    row, col = (int(random.integers(side - SIDE + 1)) for side in (height, width))
+    row, col = (int(random.integers(size - side + 1)) for size in (height, width))
     turns, mirrored = int(random.integers(4)), bool(random.integers(2))
     images = []
     for image in (lesson.start, lesson.guide, lesson.target):
-        crop = torch.rot90(image[..., row : row + SIDE, col : col + SIDE], turns, (2, 3))
+        crop = torch.rot90(image[..., row : row + side, col : col + side], turns, (2, 3))
         images.append(crop.flip(3) if mirrored else crop)
     return tuple(images)
 
@@ -178,9 +189,9 @@ def identity(course: Course) -> dict[str, Any]:
     return {
         "scenes": course.scenes,
         "steps": course.steps,
-        "batch": BATCH,
-        "side": SIDE,
-        "learning_rate": LEARNING_RATE,
+        "batch": course.batch,
+        "side": course.side,
+        "learning_rate": course.rate,
     }
 
 
@@ -200,9 +211,7 @@ def is_done(folder: Path, variant: Variant, course: Course) -> bool:
 
 def write(folder: Path, variant: Variant, report: dict[str, Any]) -> None:
     """Write a run's file, whole or not at all."""
-    settings = report["settings"]
-    course = Course(settings["scenes"], settings["steps"], report["seed"])
-    path = place(folder, variant, course)
+    path = place(folder, variant, Course(report["settings"]["scenes"], 0, report["seed"]))
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(unfinished, path)
@@ -224,4 +233,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--variants", default="*", help="a pattern of their names (all)")
     parser.add_argument("--steps", type=int, default=1000, help="of training, the same for all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--batch", type=int, default=BATCH, help="patches a step (4)")
+    parser.add_argument("--side", type=int, default=SIDE, help="of a patch, a multiple of 8 (64)")
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="of Adam (4e-4)")
     return parser.parse_args(arguments)
