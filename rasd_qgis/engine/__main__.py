@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
 def _answer(request: Any, reporter: Any) -> dict[str, Any]:
     """The values of the result; torch is imported only now, after the first event."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _engine("service.memory").keep()
     # GDAL takes a twentieth of the machine otherwise, and reads this once.
     os.environ.setdefault("GDAL_CACHEMAX", GDAL_CACHE_MB)
     if request.task == "probe":

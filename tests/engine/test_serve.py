@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -165,6 +166,32 @@ def test_memory_of_ones_own_is_seen_to_grow_and_given_back():
     del ballast
     memory.release()
     assert memory.own_mib() < before + 100
+
+
+def faults_of_a_block_taken_again(*settings: str) -> int:
+    """Pages that the system hands out for 64 MiB which the process has just freed."""
+    lines = (
+        "import ctypes, importlib.util, resource, sys",
+        f"spec = importlib.util.spec_from_file_location('memory', {memory.__file__!r})",
+        "memory = importlib.util.module_from_spec(spec)",
+        "spec.loader.exec_module(memory)",
+        *settings,
+        "import torch",
+        "def use(): torch.empty(2**24).fill_(1.0)",
+        "use()",
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt",
+        "use()",
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)",
+    )
+    command = [sys.executable, "-I", "-c", "\n".join(lines)]
+    usual = {**os.environ, "THP_MEM_ALLOC_ENABLE": "0"}
+    return int(subprocess.run(command, env=usual, capture_output=True, check=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_memory_that_was_freed_is_used_again():
+    assert faults_of_a_block_taken_again("memory.keep()") < 1000
+    assert faults_of_a_block_taken_again() > 10_000
 
 
 def test_the_bound_of_memory_decides_whether_to_stay():
