@@ -49,9 +49,10 @@ def describe_raster(raster: Raster) -> dict[str, Any]:
     """What an open raster is.
 
     bands, rows, columns, dtype, crs (a name, None where missing), pixel (width, height in units of
-    the CRS); wavelengths and widths in nm (None where unknown), good, dead: a value a band; date:
-    YYYY-MM-DD or None. Of samples all over the raster: invalid and zero, shares of the pixels; low,
-    middle, high: the 2nd, 50th and 98th percentile of the scaled values; noisy: 1-based bands.
+    the CRS); wavelengths and widths in nm (None where unknown), good, dead: a value a band; nodata:
+    a number, None, or "nan", "inf" as words; date: YYYY-MM-DD or None. Of samples all over the
+    raster: invalid and zero, shares of the pixels; low, middle, high: the 2nd, 50th and 98th
+    percentile of the scaled values; noisy: 1-based bands.
     """
     spectral, grid = raster.spectral, raster.grid
     values, valid = raster.look()
@@ -67,7 +68,7 @@ def describe_raster(raster: Raster) -> dict[str, Any]:
         "widths": list(spectral.fwhm),
         "good": list(spectral.good),
         "dead": [bool(dead) for dead in raster.dead],
-        "nodata": raster.encoding.nodata,
+        "nodata": _in_json(raster.encoding.nodata),
         "date": acquired(raster.tags()),
         "invalid": float(1.0 - valid.mean()),
         "zero": _zero_share(values[raster.good], valid),
@@ -83,6 +84,11 @@ def acquired(tags: dict[str, str]) -> str | None:
         if found and 1 <= int(found[2]) <= 12 and 1 <= int(found[3]) <= 31:
             return "-".join(found.groups())
     return None
+
+
+def _in_json(nodata: float | None) -> float | str | None:
+    """A nodata value as JSON can carry it: NaN and the infinities as words."""
+    return nodata if nodata is None or np.isfinite(nodata) else str(nodata)
 
 
 def _zero_share(values: np.ndarray, valid: np.ndarray) -> float:

@@ -90,10 +90,9 @@ class SpectralPlot(QWidget):
         axes.set_xlabel(tr("wavelength (nm)") if known else tr("band number"))
         axes.set_ylabel(tr("value"))
         axes.grid(alpha=0.25)
-        for old in self._figure.legends:
-            old.remove()
-        if spectra:  # below the curves, of which it would hide some
-            self._figure.legend(loc="outside lower left", fontsize="small", frameon=False)
+        if spectra:  # above the curves, of which it would hide some
+            place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+            axes.legend(fontsize="small", frameon=False, **place)
         self._canvas.draw_idle()
         described = ", ".join(f"{one.layer} {tr('at')} {one.place}" for one in spectra)
         self._canvas.setAccessibleDescription(described)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -139,6 +141,14 @@ def test_borders_of_zeros_are_seen_where_no_nodata_says_so(tmp_path, reporter):
     assert described(values, tmp_path, reporter)["zero"] == pytest.approx(0.25)
     found = described(values, tmp_path, reporter, nodata=0)
     assert (found["zero"], found["invalid"]) == pytest.approx((0.0, 0.25))
+
+
+def test_nan_as_nodata_travels_as_json(tmp_path, reporter):
+    values = np.full((3, 16, 16), 5.0, "float32")
+    values[:, :4] = np.nan
+    found = described(values, tmp_path, reporter, nodata=np.nan)
+    assert found["invalid"] == pytest.approx(0.25)
+    assert json.loads(json.dumps(found, allow_nan=False))["nodata"] == "nan"
 
 
 @pytest.mark.parametrize(
