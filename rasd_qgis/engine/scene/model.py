@@ -113,7 +113,8 @@ def _from_scene(
     units = fit(scene, good)
     surveying.progress(1.0)
     phase = reporter.phase("training", 0.1, 0.75)
-    trained = train(scene, units, _budget(request, blocks, reporter), request.seed, device, phase)
+    budget, auto = _budget(request, blocks, reporter), request.routing_mode == "auto"
+    trained = train(scene, units, budget, request.seed, device, phase, auto=auto)
     _tell(trained, reporter)
     model = SceneNetwork(trained.network, units, injection, response(blocks, units))
     return Fusion(model.to(device), _card(request, pair, trained, sigma), sigma, trained.seconds)

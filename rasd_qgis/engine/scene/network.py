@@ -77,10 +77,10 @@ class SceneNetwork:
         seen = torch.einsum("kb,khw->bhw", slopes, self.units.start(bands))
         return seen + constant[:, None, None]
 
-    def fuse(self, tile: Tile, ratio: float) -> FusedTile:
-        """Fuse a tile at a routing ratio of 0…1."""
+    def fuse(self, tile: Tile, ratio: float, auto: bool = False) -> FusedTile:
+        """Fuse a tile at a routing ratio of 0…1; auto: as `RASDFuNet.forward` takes it."""
         begun = self._begin(tile)
-        fused = self._predict(begun.components, begun.guide, ratio)
+        fused = self._predict(begun.components, begun.guide, ratio, auto)
         residual = self.units.in_dn(fused.image[0])
         bands = added(self.start, begun.image, residual, tile.look)
         stages = fused.confidence[0]
@@ -106,7 +106,9 @@ class SceneNetwork:
     def _begin(self, tile: Tile) -> Begun:
         return begin(self.start, self.units, self.gains, tile.guide, tile.coarse, tile.look)
 
-    def _predict(self, components: Tensor, guide: Tensor, ratio: float) -> Fused:
+    def _predict(
+        self, components: Tensor, guide: Tensor, ratio: float, auto: bool = False
+    ) -> Fused:
         """What the network adds to a tile of any size: a small one is repeated outwards and cut."""
         height, width = components.shape[1:]
         least = self.network.tiling.least
@@ -115,7 +117,7 @@ class SceneNetwork:
             F.pad(image[None].clamp(-GREATEST, GREATEST), (0, right, 0, down), mode="replicate")
             for image in (components, guide)
         )
-        fused = self.network(start, guide, ratio)
+        fused = self.network(start, guide, ratio, auto)
         return fused._replace(
             image=(fused.image - start)[..., :height, :width],
             confidence=fused.confidence[..., :height, :width],

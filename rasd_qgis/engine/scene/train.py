@@ -3,7 +3,8 @@
 The loss is the L1 of the residual in the scene's own units. A tenth of the coarse rows is kept out
 of it; of the weights, averaged over the last steps, those come out that predicted these rows best.
 Crops are small and many, because on few pixels the network would learn places by heart. The routing
-ratio is drawn at random in every step, so that one set of weights serves all of them.
+ratio is drawn at random in every step, so that one set of weights serves all of them; to be routed
+by content they take every second step so, that the confidences mean something at a half.
 """
 
 from __future__ import annotations
@@ -88,8 +89,12 @@ def train(
     seed: int,
     device: torch.device,
     phase: Phase,
+    auto: bool = False,
 ) -> Trained:
-    """Train a network on a scene's reduced blocks. The same seed, steps and device repeat it."""
+    """Train a network on a scene's reduced blocks. The same seed, steps and device repeat it.
+
+    auto: to be routed by content.
+    """
     torch.manual_seed(seed)
     least = RASDFuNet.tiling.least
     pixels = sum(int(part.valid.sum()) for part in scene)
@@ -99,14 +104,16 @@ def train(
     network = RASDFuNet(RASDConfig(units.components, 2 * len(units.guide_mean))).to(device)
     network.start_from_skip()
     with _threads(1 if side == least else torch.get_num_threads()):
-        return _Course(network, lessons, side).run(budget, phase)
+        return _Course(network, lessons, side, auto).run(budget, phase)
 
 
 class _Course:
     """A network, its averaged weights, and the best of them so far."""
 
-    def __init__(self, network: RASDFuNet, lessons: list[_Lesson], side: int) -> None:
-        self.network, self.lessons, self.side = network, lessons, side
+    def __init__(
+        self, network: RASDFuNet, lessons: list[_Lesson], side: int, auto: bool = False
+    ) -> None:
+        self.network, self.lessons, self.side, self.auto = network, lessons, side, auto
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.average.state_dict())
         self.best_step, self.best_loss = 0, 1.0
@@ -138,11 +145,13 @@ class _Course:
         return Trained(self.average, step, self.best_step, self.best_loss, seconds)
 
     def _step(self, step: int) -> None:
-        """One step of Adam on a few crops, at a ratio drawn at random."""
+        """One step of Adam on a few crops, at a ratio drawn at random, or by content above it."""
         self.network.train()
         start, guide, answer, weight = self._batch()
-        ratio = float(torch.rand(()))
-        loss = _loss(self.network, start, guide, answer, weight, ratio)
+        ratio, by_content = float(torch.rand(())), self.auto and step % 2 == 1
+        # Squared, a least share seldom binds.
+        routing = (ratio**2, True) if by_content else (ratio, False)
+        loss = _loss(self.network, (start, guide), answer, weight, routing)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0, foreach=True)
@@ -157,7 +166,7 @@ class _Course:
         loss, reference = 0.0, 0.0
         for lesson in self.lessons[:4]:
             start, guide, answer = (x[None] for x in (lesson.start, lesson.guide, lesson.answer))
-            fused = self.average(start, guide, VALIDATION_RATIO).image - start
+            fused = self.average(start, guide, VALIDATION_RATIO, self.auto).image - start
             loss += float(((fused - answer).abs() * lesson.kept_out).sum())
             reference += float((answer.abs() * lesson.kept_out).sum())
         if reference > 0 and loss / reference < min(self.best_loss, WORTH):
@@ -190,9 +199,13 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _loss(
-    network: RASDFuNet, start: Tensor, guide: Tensor, answer: Tensor, weight: Tensor, ratio: float
+    network: RASDFuNet,
+    pair: tuple[Tensor, Tensor],
+    answer: Tensor,
+    weight: Tensor,
+    routing: tuple[float, bool],
 ) -> Tensor:
-    residual = network(start, guide, ratio).image - start
+    residual = network(*pair, *routing).image - pair[0]
     return ((residual - answer).abs() * weight).sum() / (weight.sum() * answer.shape[1] + 1e-6)
 
 
