@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 LOW_RANK = 0.5  # a confidence above this calls a point low-rank: M outweighs 1 - M
 
 

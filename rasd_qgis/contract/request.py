@@ -27,6 +27,7 @@ PROTOCOL = 1
 # Of a request, in characters: a hundred times what the largest of ours takes.
 MOST_CHARACTERS = 16 * 2**20
 MODELS = ("scene", "file")
+ROUTING_MODES = ("fixed", "auto")
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,13 @@ class FuseRequest:
     output, confidence, model_output: final paths; None leaves that output out.
     model: "scene" trains on this pair, "file" uses `model_file`.
     extent: (xmin, ymin, xmax, ymax) in the multispectral layer's CRS; None takes all.
-    routing_ratio: share of points routed to the low-rank branch, 0…1.
+    routing_ratio: share of points routed to the low-rank branch, 0…1; with routing_mode "auto" the
+        least share: each stage and scale routes all that its discriminator calls low-rank.
     training_minutes: the budget; training_steps, where given, replaces it.
     psf_sigma: standard deviation of the PSF in coarse pixels; None derives it from the ratio.
     tile_size: in fine pixels.
+    resumable: keep what is done in `<output>.rasd-resume` until the run succeeds, and go on from
+    what an earlier run of the same request kept there; False removes that.
     provenance: who asked (plugin and QGIS versions …), kept in the outputs' tags.
     """
 
@@ -57,6 +61,7 @@ class FuseRequest:
     model_file: str | None = None
     model_output: str | None = None
     routing_ratio: float = 0.5
+    routing_mode: str = ROUTING_MODES[0]
     extent: tuple[float, float, float, float] | None = None
     training_minutes: float = 3.0
     training_steps: int | None = None
@@ -64,6 +69,7 @@ class FuseRequest:
     device: str = "auto"
     tile_size: int = 512
     seed: int = 0
+    resumable: bool = False
     provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,6 +88,7 @@ class FuseRequest:
         """Raise RequestError where a setting is out of its range."""
         checks.one_of("model", self.model, MODELS)
         checks.one_of("device", self.device, DEVICES)
+        checks.one_of("routing mode", self.routing_mode, ROUTING_MODES)
         if self.model == "file" and self.model_file is None:
             raise RequestError(
                 "The model is to come from a file, but no model file was given.",

@@ -130,6 +130,7 @@ def _tags(request: FuseRequest, fusion: Fusion, model_id: str) -> dict[str, str]
         "multispectral": request.multispectral.name or request.multispectral.path,
         "model": model_id,
         "routing_ratio": request.routing_ratio,
+        "routing_mode": request.routing_mode,
         "psf_sigma": fusion.sigma,
         "card": asdict(fusion.card),
     }

@@ -116,7 +116,7 @@ def fuse_tile(
     request: FuseRequest, fusion: Fusion, tile: Tile, outputs: Outputs, found: Found
 ) -> Tensor:
     """All that is written of a tile, (channels, H, W) on the CPU; what it shows goes to `found`."""
-    fused = fusion.model.fuse(tile, request.routing_ratio)
+    fused = fusion.model.fuse(tile, request.routing_ratio, request.routing_mode == "auto")
     found.hyperspectral.add(tile.look.down(fused.bands), tile.coarse, tile.observed)
     found.multispectral.add(fusion.model.seen(fused.bands), tile.guide, tile.valid)
     found.low_rank_share += fused.low_rank_share
