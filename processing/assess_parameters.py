@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,61 +10,59 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingOutputDefinition,
-    QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterNumber,
-    QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
 )
 
 from ..rasd_qgis.contract.assess_request import PEAKS
 from ..rasd_qgis.contract.request import AssessRequest
+from . import fields
+from .fields import INPUT_HS, INPUT_MS, PSF_SIGMA
 from .layers import raster_source
 from .outputs import check_outputs, check_suffix, stated_path
-from .translation import tr
+from .translation import mark, tr
 from .values import (
-    advanced,
+    Numbers,
     is_empty,
+    numbers_of,
     optional,
     optional_source,
-    provenance,
     raster_layer,
+    run_of,
     with_layers,
 )
 
-INPUT, REFERENCE, INPUT_HS, INPUT_MS = "INPUT", "REFERENCE", "INPUT_HS", "INPUT_MS"
-PEAK, PEAK_VALUE, RATIO, PSF_SIGMA = "PEAK", "PEAK_VALUE", "RATIO", "PSF_SIGMA"
+INPUT, REFERENCE, RATIO = "INPUT", "REFERENCE", "RATIO"
+PEAK, PEAK_VALUE = "PEAK", "PEAK_VALUE"
 ERROR_MAP, SAM_MAP, REPORT, BY_BAND = "ERROR_MAP", "SAM_MAP", "REPORT", "BY_BAND"
 
-_REAL = QgsProcessingParameterNumber.Type.Double
 
-# By output name: what the dialog calls it, and its name in the engine's result.
-NUMBERS = {
-    "PSNR": ("PSNR (dB)", "PSNR"),
-    "SAM": ("Spectral angle (degrees)", "SAM"),
-    "ERGAS": ("ERGAS", "ERGAS"),
-    "SSIM": ("SSIM", "SSIM"),
-    "UIQI": ("UIQI", "UIQI"),
-    "Q2N": ("Q2ⁿ", "Q2N"),
-    "RMSE": ("RMSE", "RMSE"),
-    "CORRELATION": ("Correlation", "CORRELATION"),
-    "PEAK_USED": ("Peak used", "PEAK"),
-    "PIXELS": ("Pixels compared with the reference", "PIXELS"),
-    "D_LAMBDA": ("Spectral distortion D_λ", "D_LAMBDA"),
-    "D_S": ("Spatial distortion D_s", "D_S"),
-    "QNR": ("QNR", "QNR"),
-    "CONSISTENCY_HS": ("Relative RMSE to the hyperspectral input", "CONSISTENCY_HS"),
-    "CONSISTENCY_MS": ("Relative RMSE to the multispectral input", "CONSISTENCY_MS"),
-    "RATIO_USED": ("Ratio used", "RATIO"),
+NUMBERS: Numbers = {
+    "PSNR": (mark("PSNR (dB)"), "PSNR"),
+    "SAM": (mark("Spectral angle (degrees)"), "SAM"),
+    "ERGAS": (mark("ERGAS"), "ERGAS"),
+    "SSIM": (mark("SSIM"), "SSIM"),
+    "UIQI": (mark("UIQI"), "UIQI"),
+    "Q2N": (mark("Q2ⁿ"), "Q2N"),
+    "RMSE": (mark("RMSE"), "RMSE"),
+    "CORRELATION": (mark("Correlation"), "CORRELATION"),
+    "PEAK_USED": (mark("Peak used"), "PEAK"),
+    "PIXELS": (mark("Pixels compared with the reference"), "PIXELS"),
+    "D_LAMBDA": (mark("Spectral distortion D_λ"), "D_LAMBDA"),
+    "D_S": (mark("Spatial distortion D_s"), "D_S"),
+    "QNR": (mark("QNR"), "QNR"),
+    "CONSISTENCY_HS": (mark("Relative RMSE to the hyperspectral input"), "CONSISTENCY_HS"),
+    "CONSISTENCY_MS": (mark("Relative RMSE to the multispectral input"), "CONSISTENCY_MS"),
+    "RATIO_USED": (mark("Ratio used"), "RATIO"),
 }
 
 
 def parameters() -> list[QgsProcessingParameterDefinition]:
     """The parameters in the order the dialog shows them, the advanced ones last."""
-    return [*_inputs(), *_outputs(), *map(advanced, _knobs())]
+    return [*_inputs(), *_outputs(), *map(fields.advanced, _knobs())]
 
 
 def _inputs() -> list[QgsProcessingParameterDefinition]:
@@ -75,27 +72,17 @@ def _inputs() -> list[QgsProcessingParameterDefinition]:
         layer(REFERENCE, tr("Reference"), optional=True),
         layer(INPUT_HS, tr("Hyperspectral layer that was fused"), optional=True),
         layer(INPUT_MS, tr("Multispectral layer that was fused"), optional=True),
-        QgsProcessingParameterEnum(
-            PEAK,
-            tr("Peak of PSNR and SSIM"),
-            list(PEAKS),
-            defaultValue=PEAKS[0],
-            usesStaticStrings=True,
-        ),
+        fields.choice(PEAK, tr("Peak of PSNR and SSIM"), PEAKS),
         QgsProcessingParameterNumber(
-            PEAK_VALUE, tr("Peak (for peak “value”)"), _REAL, optional=True, minValue=0.0
+            PEAK_VALUE, tr("Peak (for peak “value”)"), fields.REAL, optional=True, minValue=0.0
         ),
     ]
 
 
 def _outputs() -> list[QgsProcessingParameterDefinition]:
     return [
-        QgsProcessingParameterRasterDestination(
-            ERROR_MAP, tr("Error map"), optional=True, createByDefault=True
-        ),
-        QgsProcessingParameterRasterDestination(
-            SAM_MAP, tr("Spectral angle map"), optional=True, createByDefault=True
-        ),
+        fields.optional_raster(ERROR_MAP, tr("Error map")),
+        fields.optional_raster(SAM_MAP, tr("Spectral angle map")),
         QgsProcessingParameterFileDestination(
             REPORT,
             tr("Report"),
@@ -112,43 +99,32 @@ def _knobs() -> list[QgsProcessingParameterDefinition]:
         number(
             RATIO,
             tr("Ratio for ERGAS (empty: that of the hyperspectral layer)"),
-            _REAL,
+            fields.REAL,
             optional=True,
             minValue=1.0,
         ),
-        number(
-            PSF_SIGMA,
-            tr("Standard deviation of the sensor's blur (coarse pixels)"),
-            _REAL,
-            optional=True,
-            minValue=0.0,
-            maxValue=10.0,
-        ),
+        fields.psf_sigma(),
     ]
 
 
-def other_outputs() -> list[QgsProcessingOutputDefinition]:
+def outputs() -> list[QgsProcessingOutputDefinition]:
     """The figures of a run, for models to use."""
-    numbers = [QgsProcessingOutputNumber(name, tr(text)) for name, (text, _) in NUMBERS.items()]
-    return [*numbers, QgsProcessingOutputString(BY_BAND, tr("Figures by band (JSON)"))]
-
-
-def by_band_text(values: Mapping[str, Any]) -> str | None:
-    """The figures by band as JSON, lists by name; None where there are none."""
-    figures = values.get("BY_BAND")
-    return json.dumps(figures) if figures else None
+    return [
+        *fields.number_outputs(NUMBERS),
+        QgsProcessingOutputString(BY_BAND, tr("Figures by band (JSON)")),
+    ]
 
 
 def check(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> dict[str, Any]:
     """Raise the sentence for what no run could use; the values with layers for their names."""
-    outputs = {name: stated_path(values.get(name)) for name in (ERROR_MAP, SAM_MAP, REPORT)}
-    check_outputs(_request(algorithm, values, context, outputs))
+    paths = {name: stated_path(values.get(name)) for name in (ERROR_MAP, SAM_MAP, REPORT)}
+    check_outputs(_request(algorithm, values, context, paths))
     return with_layers(algorithm, values, (INPUT, REFERENCE, INPUT_HS, INPUT_MS), context)
 
 
-def assess_request(
+def make_request(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> AssessRequest:
     """The request that these parameter values make; RasdError where they make none.
@@ -161,33 +137,47 @@ def assess_request(
         for name in (ERROR_MAP, SAM_MAP)
         if not is_empty(values.get(REFERENCE)) or stated_path(values.get(name))
     ]
-    outputs = {name: algorithm.parameterAsOutputLayer(values, name, context) for name in maps}
-    outputs[REPORT] = algorithm.parameterAsFileOutput(values, REPORT, context)
-    request = _request(algorithm, values, context, outputs)
-    check_outputs(request)
-    return request
+    paths = {name: algorithm.parameterAsOutputLayer(values, name, context) for name in maps}
+    paths[REPORT] = algorithm.parameterAsFileOutput(values, REPORT, context)
+    return _request(algorithm, values, context, paths)
 
 
 def _request(
     algorithm: QgsProcessingAlgorithm,
     values: dict[str, Any],
     context: QgsProcessingContext,
-    outputs: Mapping[str, str],
+    paths: Mapping[str, str],
 ) -> AssessRequest:
     real = algorithm.parameterAsDouble
-    check_suffix(outputs.get(REPORT), ".html", "A report")
+    check_suffix(paths.get(REPORT), ".html", "A report")
     return AssessRequest(
-        run_id=secrets.token_hex(8),
         fused=raster_source(raster_layer(algorithm, values, INPUT, context)),
         reference=optional_source(algorithm, values, REFERENCE, context),
         hyperspectral=optional_source(algorithm, values, INPUT_HS, context),
         multispectral=optional_source(algorithm, values, INPUT_MS, context),
-        error_map=outputs.get(ERROR_MAP) or None,
-        angle_map=outputs.get(SAM_MAP) or None,
-        report=outputs.get(REPORT) or None,
+        error_map=paths.get(ERROR_MAP) or None,
+        angle_map=paths.get(SAM_MAP) or None,
+        report=paths.get(REPORT) or None,
         peak=algorithm.parameterAsEnumString(values, PEAK, context),
         peak_value=optional(real, values, PEAK_VALUE, context),
         ratio=optional(real, values, RATIO, context),
         psf_sigma=optional(real, values, PSF_SIGMA, context),
-        provenance=provenance("rasd:assess"),
+        **run_of("rasd:assess"),
     )
+
+
+def title(request: AssessRequest) -> str:
+    """What the run is called after."""
+    return request.fused.name
+
+
+def results(request: AssessRequest, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths and figures by output name; those by band as JSON, lists by name."""
+    by_band = values.get("BY_BAND")
+    return {
+        ERROR_MAP: request.error_map,
+        SAM_MAP: request.angle_map,
+        REPORT: request.report,
+        **numbers_of(NUMBERS, values),
+        BY_BAND: json.dumps(by_band) if by_band else None,
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from qgis.core import (
@@ -14,67 +14,43 @@ from qgis.core import (
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
     QgsProcessingParameterExtent,
-    QgsProcessingParameterFile,
     QgsProcessingParameterFolderDestination,
-    QgsProcessingParameterNumber,
-    QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
 )
 
 from ..rasd_qgis.contract.errors import InputError
-from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE, ConfidenceRequest
+from ..rasd_qgis.contract.request import ConfidenceRequest
+from . import fields
+from .fields import DEVICE, INPUT_HS, INPUT_MS, MODEL_FILE, PSF_SIGMA, TILE_SIZE
 from .layers import raster_source
 from .outputs import check_outputs, stated_path
 from .translation import tr
-from .values import advanced, extent, optional, provenance, raster_layer, with_layers
+from .values import extent, optional, raster_layer, run_of, with_layers
 
-INPUT_HS, INPUT_MS, MODEL_FILE = "INPUT_HS", "INPUT_MS", "MODEL_FILE"
 ROUTING_RATIOS, EXTENT, LOAD = "ROUTING_RATIOS", "EXTENT", "LOAD"
-PSF_SIGMA, DEVICE, TILE_SIZE = "PSF_SIGMA", "DEVICE", "TILE_SIZE"
 FOLDER = "FOLDER"
 CONFIDENCE_LAYERS, ROUTING_LAYERS = "CONFIDENCE_LAYERS", "ROUTING_LAYERS"
 CONFIDENCE, ROUTING, LOW_RANK_SHARES = "CONFIDENCE", "ROUTING", "LOW_RANK_SHARES"
 
-_REAL = QgsProcessingParameterNumber.Type.Double
-_WHOLE = QgsProcessingParameterNumber.Type.Integer
-
 
 def parameters() -> list[QgsProcessingParameterDefinition]:
     """The parameters in the order the dialog shows them, the advanced ones last."""
-    number = QgsProcessingParameterNumber
-    knobs = [
-        number(
-            PSF_SIGMA,
-            tr("Standard deviation of the sensor's blur (coarse pixels)"),
-            _REAL,
-            optional=True,
-            minValue=0.0,
-            maxValue=10.0,
-        ),
-        QgsProcessingParameterEnum(
-            DEVICE, tr("Device"), list(DEVICES), defaultValue=DEVICES[0], usesStaticStrings=True
-        ),
-        number(TILE_SIZE, tr("Tile size (fine pixels)"), _WHOLE, 512, minValue=LEAST_TILE),
-    ]
+    knobs = [fields.psf_sigma(), fields.device(), fields.tile_size()]
     return [
-        QgsProcessingParameterRasterLayer(INPUT_HS, tr("Hyperspectral layer (coarse)")),
-        QgsProcessingParameterRasterLayer(INPUT_MS, tr("Multispectral layer (fine)")),
-        QgsProcessingParameterFile(
-            MODEL_FILE, tr("Model file"), fileFilter="Safetensors (*.safetensors)"
-        ),
+        *fields.pair(),
+        fields.model_file(),
         QgsProcessingParameterString(
             ROUTING_RATIOS, tr("Routing ratios, with commas between"), defaultValue="0.5"
         ),
         QgsProcessingParameterExtent(EXTENT, tr("Extent to map"), optional=True),
         QgsProcessingParameterBoolean(LOAD, tr("Add the maps to the project"), defaultValue=True),
         QgsProcessingParameterFolderDestination(FOLDER, tr("Folder of the maps")),
-        *map(advanced, knobs),
+        *map(fields.advanced, knobs),
     ]
 
 
-def other_outputs() -> list[QgsProcessingOutputDefinition]:
+def outputs() -> list[QgsProcessingOutputDefinition]:
     """The maps, and what a run tells besides."""
     return [
         QgsProcessingOutputMultipleLayers(CONFIDENCE_LAYERS, tr("Confidence, a layer a ratio")),
@@ -96,7 +72,7 @@ def check(
     return with_layers(algorithm, values, (INPUT_HS, INPUT_MS), context)
 
 
-def confidence_request(
+def make_request(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> ConfidenceRequest:
     """The request that these parameter values make; RasdError where they make none.
@@ -104,9 +80,7 @@ def confidence_request(
     A temporary folder gets its name here, so it is called once a run.
     """
     folder = algorithm.parameterAsString(values, FOLDER, context)
-    request = _request(algorithm, values, context, folder)
-    check_outputs(request)
-    return request
+    return _request(algorithm, values, context, folder)
 
 
 def _request(
@@ -117,7 +91,6 @@ def _request(
 ) -> ConfidenceRequest:
     multispectral = raster_layer(algorithm, values, INPUT_MS, context)
     return ConfidenceRequest(
-        run_id=secrets.token_hex(8),
         hyperspectral=raster_source(raster_layer(algorithm, values, INPUT_HS, context)),
         multispectral=raster_source(multispectral),
         model_file=algorithm.parameterAsFile(values, MODEL_FILE, context),
@@ -127,8 +100,28 @@ def _request(
         psf_sigma=optional(algorithm.parameterAsDouble, values, PSF_SIGMA, context),
         device=algorithm.parameterAsEnumString(values, DEVICE, context),
         tile_size=algorithm.parameterAsInt(values, TILE_SIZE, context),
-        provenance=provenance("rasd:confidencemap"),
+        **run_of("rasd:confidencemap"),
     )
+
+
+def title(request: ConfidenceRequest) -> str:
+    """What the run is called after."""
+    return request.hyperspectral.name
+
+
+def results(request: ConfidenceRequest, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths and shares by output name."""
+    confidence = [request.confidence_path(ratio) for ratio in request.ratios]
+    routing = [request.routing_path(ratio) for ratio in request.ratios]
+    shares = values.get("LOW_RANK_SHARES", ())
+    return {
+        FOLDER: request.folder,
+        CONFIDENCE_LAYERS: confidence,
+        ROUTING_LAYERS: routing,
+        CONFIDENCE: confidence[0],
+        ROUTING: routing[0],
+        LOW_RANK_SHARES: ",".join(f"{share:.6g}" for share in shares),
+    }
 
 
 def _ratios(text: str) -> tuple[float, ...]:

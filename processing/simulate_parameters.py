@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingOutputDefinition,
-    QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFile,
     QgsProcessingParameterNumber,
@@ -25,7 +23,6 @@ from ..rasd_qgis.contract.request import SimulateRequest
 from ..rasd_qgis.contract.simulate_request import (
     GREATEST_MTF,
     GREATEST_RATIO,
-    GREATEST_SIGMA,
     GREATEST_SNR,
     LEAST_MTF,
     LEAST_RATIO,
@@ -33,40 +30,38 @@ from ..rasd_qgis.contract.simulate_request import (
     RESPONSES,
     SENSORS,
 )
+from . import fields
+from .fields import KERNEL_SIZE, PSF_SIGMA, SEED
 from .layers import raster_source
 from .outputs import check_outputs, stated_path
-from .translation import tr
-from .values import advanced, extent, optional, provenance, raster_layer, with_layers
+from .translation import mark, tr
+from .values import Numbers, extent, numbers_of, optional, raster_layer, run_of, with_layers
 
-INPUT, RATIO, PSF_SIGMA, MTF, EXTENT = "INPUT", "RATIO", "PSF_SIGMA", "MTF", "EXTENT"
+INPUT, RATIO, MTF, EXTENT = "INPUT", "RATIO", "MTF", "EXTENT"
 RESPONSE, SENSOR, RESPONSE_FILE = "RESPONSE", "SENSOR", "RESPONSE_FILE"
 BANDS, RANDOM_BANDS = "BANDS", "RANDOM_BANDS"
-SNR_HS, SNR_MS = "SNR_HS", "SNR_MS"
-KERNEL_SIZE, PHASE, SEED = "KERNEL_SIZE", "PHASE", "SEED"
+SNR_HS, SNR_MS, PHASE = "SNR_HS", "SNR_MS", "PHASE"
 OUTPUT_HS, OUTPUT_MS = "OUTPUT_HS", "OUTPUT_MS"
 GUIDE_BAND_NAMES = "GUIDE_BAND_NAMES"
 
-_REAL = QgsProcessingParameterNumber.Type.Double
-_WHOLE = QgsProcessingParameterNumber.Type.Integer
 
-# By output name: what the dialog calls it, and its name in the engine's result.
-NUMBERS = {
-    "PSF_SIGMA_USED": ("Standard deviation of the blur (coarse pixels)", "PSF_SIGMA"),
-    "MTF_USED": ("MTF at Nyquist", "MTF"),
-    "GUIDE_BANDS": ("Bands of the multispectral layer", "GUIDE_BANDS"),
+NUMBERS: Numbers = {
+    "PSF_SIGMA_USED": (mark("Standard deviation of the blur (coarse pixels)"), "PSF_SIGMA"),
+    "MTF_USED": (mark("MTF at Nyquist"), "MTF"),
+    "GUIDE_BANDS": (mark("Bands of the multispectral layer"), "GUIDE_BANDS"),
 }
 
 
 def parameters() -> list[QgsProcessingParameterDefinition]:
     """The parameters in the order the dialog shows them, the advanced ones last."""
-    return [*_inputs(), *_outputs(), *map(advanced, _knobs())]
+    return [*_inputs(), *_outputs(), *map(fields.advanced, _knobs())]
 
 
 def _inputs() -> list[QgsProcessingParameterDefinition]:
     number = QgsProcessingParameterNumber
     return [
         QgsProcessingParameterRasterLayer(INPUT, tr("Reference (hyperspectral, fine)")),
-        number(RATIO, tr("Ratio"), _REAL, 4.0, minValue=LEAST_RATIO, maxValue=GREATEST_RATIO),
+        number(RATIO, tr("Ratio"), fields.REAL, 4.0, minValue=LEAST_RATIO, maxValue=GREATEST_RATIO),
         *response_parameters(),
         _decibels(SNR_HS, tr("Signal-to-noise ratio of the hyperspectral layer (dB)")),
         _decibels(SNR_MS, tr("Signal-to-noise ratio of the multispectral layer (dB)")),
@@ -76,22 +71,10 @@ def _inputs() -> list[QgsProcessingParameterDefinition]:
 
 def response_parameters() -> list[QgsProcessingParameterDefinition]:
     """How the multispectral sensor sees a reference."""
-    number, choice = QgsProcessingParameterNumber, QgsProcessingParameterEnum
+    number = QgsProcessingParameterNumber
     return [
-        choice(
-            RESPONSE,
-            tr("Response of the multispectral sensor"),
-            list(RESPONSES),
-            defaultValue=RESPONSES[0],
-            usesStaticStrings=True,
-        ),
-        choice(
-            SENSOR,
-            tr("Sensor (for response “sensor”)"),
-            list(SENSORS),
-            defaultValue=SENSORS[0],
-            usesStaticStrings=True,
-        ),
+        fields.choice(RESPONSE, tr("Response of the multispectral sensor"), RESPONSES),
+        fields.choice(SENSOR, tr("Sensor (for response “sensor”)"), SENSORS),
         QgsProcessingParameterFile(
             RESPONSE_FILE,
             tr("Table (for response “table”)"),
@@ -104,7 +87,7 @@ def response_parameters() -> list[QgsProcessingParameterDefinition]:
         number(
             RANDOM_BANDS,
             tr("Number of bands (for response “random”)"),
-            _WHOLE,
+            fields.WHOLE,
             4,
             minValue=1,
             maxValue=64,
@@ -128,7 +111,7 @@ def response_values(
 
 def _decibels(name: str, text: str) -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterNumber(
-        name, text, _REAL, optional=True, minValue=0.0, maxValue=GREATEST_SNR
+        name, text, fields.REAL, optional=True, minValue=0.0, maxValue=GREATEST_SNR
     )
 
 
@@ -142,78 +125,63 @@ def _outputs() -> list[QgsProcessingParameterDefinition]:
 def _knobs() -> list[QgsProcessingParameterDefinition]:
     number = QgsProcessingParameterNumber
     return [
-        number(
-            PSF_SIGMA,
-            tr("Standard deviation of the sensor's blur (coarse pixels)"),
-            _REAL,
-            optional=True,
-            minValue=0.0,
-            maxValue=GREATEST_SIGMA,
-        ),
+        fields.psf_sigma(),
         number(
             MTF,
             tr("MTF at Nyquist (in place of the standard deviation)"),
-            _REAL,
+            fields.REAL,
             optional=True,
             minValue=LEAST_MTF,
             maxValue=GREATEST_MTF,
         ),
-        number(
-            KERNEL_SIZE, tr("Side of the blur's kernel (pixels)"), _WHOLE, optional=True, minValue=1
-        ),
-        QgsProcessingParameterEnum(
-            PHASE, tr("Phase"), list(PHASES), defaultValue=PHASES[0], usesStaticStrings=True
-        ),
-        number(SEED, tr("Random seed"), _WHOLE, 0, minValue=0),
+        fields.kernel_size(),
+        fields.choice(PHASE, tr("Phase"), PHASES),
+        fields.seed(),
     ]
 
 
-def other_outputs() -> list[QgsProcessingOutputDefinition]:
+def outputs() -> list[QgsProcessingOutputDefinition]:
     """What a run tells besides its layers, for models to use."""
-    numbers = [QgsProcessingOutputNumber(name, tr(text)) for name, (text, _) in NUMBERS.items()]
     names = QgsProcessingOutputString(GUIDE_BAND_NAMES, tr("Names of the multispectral bands"))
-    return [*numbers, names]
+    return [*fields.number_outputs(NUMBERS), names]
 
 
 def check(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> dict[str, Any]:
     """Raise the sentence for what no run could use; the values with layers for their names."""
-    outputs = {name: stated_path(values.get(name)) for name in (OUTPUT_HS, OUTPUT_MS)}
-    placeholders = {name: path or f"a temporary file for {name}" for name, path in outputs.items()}
+    paths = {name: stated_path(values.get(name)) for name in (OUTPUT_HS, OUTPUT_MS)}
+    placeholders = {name: path or f"a temporary file for {name}" for name, path in paths.items()}
     check_outputs(_request(algorithm, values, context, placeholders))
     return with_layers(algorithm, values, (INPUT,), context)
 
 
-def simulate_request(
+def make_request(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> SimulateRequest:
     """The request that these parameter values make; RasdError where they make none.
 
     Temporary outputs get their names here, so it is called once a run.
     """
-    outputs = {
+    paths = {
         name: algorithm.parameterAsOutputLayer(values, name, context)
         for name in (OUTPUT_HS, OUTPUT_MS)
     }
-    request = _request(algorithm, values, context, outputs)
-    check_outputs(request)
-    return request
+    return _request(algorithm, values, context, paths)
 
 
 def _request(
     algorithm: QgsProcessingAlgorithm,
     values: dict[str, Any],
     context: QgsProcessingContext,
-    outputs: dict[str, str],
+    paths: dict[str, str],
 ) -> SimulateRequest:
     reference = raster_layer(algorithm, values, INPUT, context)
     real = algorithm.parameterAsDouble
     return SimulateRequest(
-        run_id=secrets.token_hex(8),
         reference=raster_source(reference),
-        coarse_output=outputs[OUTPUT_HS],
-        guide_output=outputs[OUTPUT_MS],
+        coarse_output=paths[OUTPUT_HS],
+        guide_output=paths[OUTPUT_MS],
         ratio=real(values, RATIO, context),
         psf_sigma=optional(real, values, PSF_SIGMA, context),
         mtf=optional(real, values, MTF, context),
@@ -224,5 +192,20 @@ def _request(
         snr_guide=optional(real, values, SNR_MS, context),
         extent=extent(algorithm, values, EXTENT, reference.crs(), context),
         seed=algorithm.parameterAsInt(values, SEED, context),
-        provenance=provenance("rasd:simulate"),
+        **run_of("rasd:simulate"),
     )
+
+
+def title(request: SimulateRequest) -> str:
+    """What the run is called after."""
+    return request.reference.name
+
+
+def results(request: SimulateRequest, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths and figures by output name."""
+    return {
+        OUTPUT_HS: request.coarse_output,
+        OUTPUT_MS: request.guide_output,
+        **numbers_of(NUMBERS, values),
+        GUIDE_BAND_NAMES: ",".join(values.get("GUIDE_BAND_NAMES", ())),
+    }

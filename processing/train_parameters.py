@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from qgis.core import (
@@ -12,10 +12,8 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingOutputDefinition,
     QgsProcessingOutputFile,
-    QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
     QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
@@ -25,44 +23,41 @@ from qgis.core import (
 )
 
 from ..rasd_qgis.contract.errors import InputError
-from ..rasd_qgis.contract.request import DEVICES, TrainRequest
+from ..rasd_qgis.contract.request import TrainRequest
 from ..rasd_qgis.contract.simulate_request import (
     GREATEST_RATIO,
-    GREATEST_SIGMA,
     LEAST_RATIO,
     PHASES,
 )
 from ..rasd_qgis.contract.train_request import LAYOUTS, PRESETS
+from . import fields
+from .fields import DEVICE, KERNEL_SIZE, PSF_SIGMA, SEED
 from .layers import raster_source
 from .outputs import check_outputs, check_suffix, stated_path
 from .simulate_parameters import response_parameters, response_values
-from .translation import tr
-from .values import advanced, is_empty, optional, provenance, subdataset
+from .translation import mark, tr
+from .values import Numbers, is_empty, numbers_of, optional, run_of, subdataset
 
 REFERENCES, FOLDER, LAYOUT = "REFERENCES", "FOLDER", "LAYOUT"
 INPUTS_HS, INPUTS_MS = "INPUTS_HS", "INPUTS_MS"
 PRESET, RATIO = "PRESET", "RATIO"
 TRAINING_MINUTES, TRAINING_STEPS, RESUME = "TRAINING_MINUTES", "TRAINING_STEPS", "RESUME"
-PSF_SIGMA, KERNEL_SIZE, PHASE = "PSF_SIGMA", "KERNEL_SIZE", "PHASE"
-DEVICE, SEED, MODEL_OUTPUT = "DEVICE", "SEED", "MODEL_OUTPUT"
+PHASE, MODEL_OUTPUT = "PHASE", "MODEL_OUTPUT"
 LOSS_TABLE, LOSS_CURVE = "LOSS_TABLE", "LOSS_CURVE"
 
-_REAL = QgsProcessingParameterNumber.Type.Double
-_WHOLE = QgsProcessingParameterNumber.Type.Integer
 _RASTERS = QgsProcessing.SourceType.TypeRaster
 
-# By output name: what the dialog calls it, and its name in the engine's result.
-NUMBERS = {
-    "STEPS": ("Training steps", "STEPS"),
-    "BEST_STEP": ("Step of the weights kept", "BEST_STEP"),
-    "VALIDATION_SHARE": ("Error on pixels kept out, over the start's", "VALIDATION_SHARE"),
-    "IMAGES": ("Images trained on", "IMAGES"),
+NUMBERS: Numbers = {
+    "STEPS": (mark("Training steps"), "STEPS"),
+    "BEST_STEP": (mark("Step of the weights kept"), "BEST_STEP"),
+    "VALIDATION_SHARE": (mark("Error on pixels kept out, over the start's"), "VALIDATION_SHARE"),
+    "IMAGES": (mark("Images trained on"), "IMAGES"),
 }
 
 
 def parameters() -> list[QgsProcessingParameterDefinition]:
     """The parameters in the order the dialog shows them, the advanced ones last."""
-    return [*_material(), *_course(), *map(advanced, _knobs())]
+    return [*_material(), *_course(), *map(fields.advanced, _knobs())]
 
 
 def _material() -> list[QgsProcessingParameterDefinition]:
@@ -75,7 +70,7 @@ def _material() -> list[QgsProcessingParameterDefinition]:
             QgsProcessingParameterFile.Behavior.Folder,
             optional=True,
         ),
-        _choice(LAYOUT, tr("Layout of the benchmark"), LAYOUTS),
+        fields.choice(LAYOUT, tr("Layout of the benchmark"), LAYOUTS),
         many(INPUTS_HS, tr("Hyperspectral layers of ready pairs"), _RASTERS, optional=True),
         many(INPUTS_MS, tr("Multispectral layers of ready pairs"), _RASTERS, optional=True),
     ]
@@ -87,22 +82,22 @@ def _course() -> list[QgsProcessingParameterDefinition]:
         number(
             RATIO,
             tr("Ratio (empty for the preset's)"),
-            _REAL,
+            fields.REAL,
             optional=True,
             minValue=LEAST_RATIO,
             maxValue=GREATEST_RATIO,
         ),
         *response_parameters(),
-        _choice(PRESET, tr("Settings of training"), PRESETS),
+        fields.choice(PRESET, tr("Settings of training"), PRESETS),
         number(
             TRAINING_MINUTES,
             tr("Training time (minutes, empty for the preset's)"),
-            _REAL,
+            fields.REAL,
             optional=True,
             minValue=0.001,
         ),
         QgsProcessingParameterFileDestination(
-            MODEL_OUTPUT, tr("Trained model"), fileFilter="Safetensors (*.safetensors)"
+            MODEL_OUTPUT, tr("Trained model"), fileFilter=fields.SAFETENSORS
         ),
     ]
 
@@ -113,41 +108,25 @@ def _knobs() -> list[QgsProcessingParameterDefinition]:
         number(
             TRAINING_STEPS,
             tr("Training steps (in place of the time)"),
-            _WHOLE,
+            fields.WHOLE,
             optional=True,
             minValue=1,
         ),
         QgsProcessingParameterBoolean(
             RESUME, tr("Go on with a training that was stopped"), defaultValue=True
         ),
-        number(
-            PSF_SIGMA,
-            tr("Standard deviation of the sensor's blur (coarse pixels)"),
-            _REAL,
-            optional=True,
-            minValue=0.0,
-            maxValue=GREATEST_SIGMA,
-        ),
-        number(
-            KERNEL_SIZE, tr("Side of the blur's kernel (pixels)"), _WHOLE, optional=True, minValue=1
-        ),
-        _choice(PHASE, tr("Phase"), PHASES),
-        _choice(DEVICE, tr("Device"), DEVICES),
-        number(SEED, tr("Random seed"), _WHOLE, 0, minValue=0),
+        fields.psf_sigma(),
+        fields.kernel_size(),
+        fields.choice(PHASE, tr("Phase"), PHASES),
+        fields.device(),
+        fields.seed(),
     ]
 
 
-def _choice(name: str, text: str, words: tuple[str, ...]) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterEnum(
-        name, text, list(words), defaultValue=words[0], usesStaticStrings=True
-    )
-
-
-def other_outputs() -> list[QgsProcessingOutputDefinition]:
+def outputs() -> list[QgsProcessingOutputDefinition]:
     """What a run gives besides the model."""
-    numbers = [QgsProcessingOutputNumber(name, tr(text)) for name, (text, _) in NUMBERS.items()]
     return [
-        *numbers,
+        *fields.number_outputs(NUMBERS),
         QgsProcessingOutputFile(LOSS_TABLE, tr("Loss curve (table)")),
         QgsProcessingOutputFile(LOSS_CURVE, tr("Loss curve (picture)")),
     ]
@@ -164,7 +143,7 @@ def check(
     return {**values, **{name: list(_layers(values, name, context)) for name in lists}}
 
 
-def train_request(
+def make_request(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> TrainRequest:
     """The request that these parameter values make; RasdError where they make none.
@@ -172,9 +151,7 @@ def train_request(
     A temporary output gets its name here, so it is called once a run.
     """
     output = algorithm.parameterAsFileOutput(values, MODEL_OUTPUT, context)
-    request = _request(algorithm, values, context, output)
-    check_outputs(request)
-    return request
+    return _request(algorithm, values, context, output)
 
 
 def _request(
@@ -189,7 +166,6 @@ def _request(
         for name in (REFERENCES, INPUTS_HS, INPUTS_MS)
     }
     return TrainRequest(
-        run_id=secrets.token_hex(8),
         model_output=output,
         references=sources[REFERENCES],
         folder=algorithm.parameterAsFile(values, FOLDER, context) or None,
@@ -207,8 +183,24 @@ def _request(
         **response_values(algorithm, values, context),
         device=algorithm.parameterAsEnumString(values, DEVICE, context),
         seed=whole(values, SEED, context),
-        provenance=provenance("rasd:train"),
+        **run_of("rasd:train"),
     )
+
+
+def title(request: TrainRequest) -> str:
+    """The model's name."""
+    return Path(request.model_output).stem
+
+
+def results(request: TrainRequest, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths and figures by output name."""
+    model = Path(request.model_output)
+    return {
+        MODEL_OUTPUT: request.model_output,
+        LOSS_TABLE: str(model.with_name(model.stem + ".loss.csv")),
+        LOSS_CURVE: str(model.with_name(model.stem + ".loss.png")),
+        **numbers_of(NUMBERS, values),
+    }
 
 
 def _layers(

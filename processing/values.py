@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,7 +12,6 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
-    QgsProcessingParameterDefinition,
     QgsRasterLayer,
 )
 
@@ -20,12 +20,8 @@ from ..rasd_qgis.contract.source import RasterSource
 from .layers import local_files, raster_source
 from .version import plugin_version
 
-
-def advanced(parameter: QgsProcessingParameterDefinition) -> QgsProcessingParameterDefinition:
-    """The parameter, moved among the advanced ones."""
-    flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
-    parameter.setFlags(parameter.flags() | flag)
-    return parameter
+# By output name: what the dialog calls a figure, and its name in the engine's result.
+Numbers = dict[str, tuple[str, str]]
 
 
 def raster_layer(
@@ -95,6 +91,16 @@ def extent(
     if box.isNull():
         return None
     return box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
+
+
+def numbers_of(numbers: Numbers, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of an engine's result by output name, None for those it does not tell."""
+    return {name: values.get(word) for name, (_, word) in numbers.items()}
+
+
+def run_of(algorithm: str) -> dict[str, Any]:
+    """The fields of a request that say which run it is."""
+    return {"run_id": secrets.token_hex(8), "provenance": provenance(algorithm)}
 
 
 def provenance(algorithm: str) -> dict[str, str]:

@@ -77,7 +77,7 @@ def test_values_become_the_request(fuse, pair, context):
         CONFIDENCE=str(pair.folder / "c.tif"),
         MODEL_OUTPUT=str(pair.folder / "m.safetensors"),
     )
-    request = fuse_parameters.fuse_request(fuse, values, context)
+    request = fuse_parameters.make_request(fuse, values, context)
     assert (request.hyperspectral.path, request.multispectral.path) == (str(pair.hs), str(pair.ms))
     assert (request.output, request.confidence) == (values["OUTPUT"], values["CONFIDENCE"])
     assert request.model_output == values["MODEL_OUTPUT"]
@@ -99,7 +99,7 @@ def test_values_become_the_request(fuse, pair, context):
 def test_what_is_left_out_has_its_default(fuse, pair, context):
     values = pair.values()
     del values["TRAINING_STEPS"]
-    request = fuse_parameters.fuse_request(fuse, values, context)
+    request = fuse_parameters.make_request(fuse, values, context)
     assert request.confidence is None
     assert request.model_output is None
     assert request.extent is None
@@ -110,7 +110,7 @@ def test_what_is_left_out_has_its_default(fuse, pair, context):
 
 def test_an_extent_in_another_crs_is_given_in_the_guides(fuse, pair, context):
     values = pair.values(EXTENT="9.0005,9.0015,40.6420,40.6430 [EPSG:4326]")
-    xmin, ymin, xmax, ymax = fuse_parameters.fuse_request(fuse, values, context).extent
+    xmin, ymin, xmax, ymax = fuse_parameters.make_request(fuse, values, context).extent
     assert 500_000 < xmin < xmax < 500_200
     assert 4_499_000 < ymin < ymax < 4_501_000
 
@@ -146,7 +146,7 @@ def test_a_subdataset_by_its_gdal_name_is_accepted(fuse, pair, context, looks_re
     gdal.Translate(str(file), str(pair.ms), format="netCDF", bandList=[1])
     values = pair.values(INPUT_MS=f'NETCDF:"{file}":Band1')
     assert fuse.checkParameterValues(values, context) == (True, "")
-    request = fuse_parameters.fuse_request(fuse, values, context)
+    request = fuse_parameters.make_request(fuse, values, context)
     assert request.multispectral.path == values["INPUT_MS"]
     assert request.multispectral.name == "guide"
 
@@ -197,7 +197,7 @@ def test_refusals_of_a_run_are_processing_exceptions(fuse, pair, context, feedba
 
 
 def test_the_history_says_where_the_result_comes_from(fuse, pair, context):
-    request = fuse_parameters.fuse_request(fuse, pair.values(), context)
+    request = fuse_parameters.make_request(fuse, pair.values(), context)
     text = fuse.history(request, {"MODEL_HASH": "abc", "DEVICE": "cpu", "ROUTING_RATIO": 0.5})
     for word in (str(pair.hs), str(pair.ms), "abc", "cpu", "rasd:fuse", "QGIS 3"):
         assert word in text
@@ -208,6 +208,6 @@ def test_a_layer_overridden_in_the_project_is_what_counts(fuse, pair, context):
     layer = QgsRasterLayer(str(bare), "bare", "gdal")
     layer.setCrs(QgsRasterLayer(str(pair.ms), "ms", "gdal").crs())
     context.project().addMapLayer(layer)
-    request = fuse_parameters.fuse_request(fuse, pair.values(INPUT_HS=layer.id()), context)
+    request = fuse_parameters.make_request(fuse, pair.values(INPUT_HS=layer.id()), context)
     assert "32632" in request.hyperspectral.crs_wkt
     assert request.hyperspectral.name == "bare"

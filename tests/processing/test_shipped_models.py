@@ -13,7 +13,7 @@ from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtCore import QSize
 
 from rasd_fusion.processing import shipped_models
-from rasd_fusion.processing.fuse_folder import matching_pairs
+from rasd_fusion.processing.fuse_folder_parameters import matching_pairs
 from rasd_fusion.rasd_qgis.contract.errors import InputError
 
 from .conftest import BANDS, RATIO, coarse_view, guide_view, scene, write_raster

@@ -144,7 +144,7 @@ def test_values_become_the_request_to_simulate(simulate, ground, context):
         SEED=7,
         EXTENT="500040,500400,4499600,4499960 [EPSG:32632]",
     )
-    request = simulate_parameters.simulate_request(simulate, values, context)
+    request = simulate_parameters.make_request(simulate, values, context)
     assert request.reference.path == str(ground.reference)
     assert (request.coarse_output, request.guide_output) == (
         values["OUTPUT_HS"],
@@ -207,7 +207,7 @@ def test_what_cannot_be_assessed_gets_a_sentence(assess, ground, context, looks_
 def test_maps_made_by_default_are_left_out_without_a_reference(assess, pair, context):
     values = {"INPUT": str(pair.ms), "INPUT_HS": str(pair.hs), "INPUT_MS": str(pair.ms)}
     values |= {"ERROR_MAP": "TEMPORARY_OUTPUT", "SAM_MAP": "TEMPORARY_OUTPUT"}
-    request = assess_parameters.assess_request(assess, values, context)
+    request = assess_parameters.make_request(assess, values, context)
     assert request.error_map is request.angle_map is request.report is None
 
 
