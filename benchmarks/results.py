@@ -25,13 +25,17 @@ _LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "numba")
 _THREADS = "OMP_NUM_THREADS"
 
 
-def save(name: str, title: str, body: str, figures: Any, results: Path = RESULTS) -> None:
+def save(
+    name: str, title: str, body: str, figures: Any, results: Path = RESULTS, target: str = ""
+) -> None:
     """Write a benchmark's section, with machine and date, and its figures as JSON.
 
-    name: of the make target, less "bench-"; body: Markdown; figures: what JSON can hold.
+    name: of the make target, less "bench-", unless `target` tells another; body: Markdown;
+    figures: what JSON can hold.
     """
     facts = machine()
-    lines = [f"## {title}", "", f"`make bench-{name}`; {in_words(facts)}", "", body.strip()]
+    command = target or f"bench-{name}"
+    lines = [f"## {title}", "", f"`make {command}`; {in_words(facts)}", "", body.strip()]
     replace_section(name, "\n".join(lines), results)
     report = {"machine": facts, "figures": figures}
     folder = results.parent / "results"

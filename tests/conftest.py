@@ -17,8 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 NEEDS = {
-    "qgis": ["processing", "engine_link", "gui", "plugin", "house", "tools"],
-    "torch": ["models", "engine", "benchmarks"],
+    "qgis": ["processing", "engine_link", "faults", "gui", "plugin", "house", "tools"],
+    "torch": ["models", "engine", "benchmarks", "hostile"],
 }
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -11,14 +11,11 @@ from __future__ import annotations
 import os
 import re
 
-# Formats that fetch what they describe.
-WEB_DRIVERS = (
-    "WMS", "WMTS", "WCS", "HTTP", "EEDA", "EEDAI", "DAAS", "PLMOSAIC", "PLScenes", "OGCAPI",
-    "STACTA", "STACIT", "Elasticsearch", "CSW", "WFS", "OAPIF", "Carto", "AmigoCloud", "NGW",
-    "PostGISRaster",
-)  # fmt: skip
+# Formats that fetch what they describe; those of them that rasterio's own GDAL has are shut out.
+_SHUT_OUT = ("WMS", "WMTS", "WCS", "HTTP", "EEDAI", "DAAS", "PLMOSAIC", "STACTA", "STACIT")
+WEB_DRIVERS = {*_SHUT_OUT, "OGCAPI", "PLScenes", "PostGISRaster"}
 _SETTINGS = {
-    "GDAL_SKIP": " ".join(WEB_DRIVERS),
+    "GDAL_SKIP": " ".join(_SHUT_OUT),
     # No address has this extension, so none is asked, under whichever of GDAL's network names.
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".the-network-is-closed",
     "GDAL_HTTP_PROXY": "127.0.0.1:9",

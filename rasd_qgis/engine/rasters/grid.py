@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import transform as transform_points
@@ -113,12 +114,15 @@ def map_pixels(points: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
     """Carry (col, row) edge coordinates (n, 2) from one grid to another through their CRSs.
 
     Points that the projection cannot carry come back as infinity. A missing CRS is taken for the
-    other's.
+    other's. CRSError where nothing leads from one CRS to the other.
     """
     points = np.asarray(points, dtype=np.float64)
     xs, ys = source.transform * (points[:, 0], points[:, 1])
     if source.crs and target.crs and source.crs != target.crs:
-        xs, ys = (np.array(v) for v in transform_points(source.crs, target.crs, xs, ys))
+        try:
+            xs, ys = (np.array(v) for v in transform_points(source.crs, target.crs, xs, ys))
+        except CPLE_BaseError as error:
+            raise CRSError(str(error)) from error
     return np.stack(~target.transform * (xs, ys), axis=1)
 
 

@@ -128,7 +128,8 @@ class Raster:
                 "Check that the file is there, whole, and of a format GDAL reads; "
                 "exporting it as GeoTIFF from QGIS often helps.",
             ) from error
-        if any(map(doors.leads_to_the_web, dataset.files)):
+        shut = dataset.driver in doors.WEB_DRIVERS
+        if shut or any(map(doors.leads_to_the_web, dataset.files)):
             dataset.close()
             raise InputError(
                 f"The raster {self.name} takes its pixels from the network.",
@@ -259,8 +260,11 @@ class Raster:
 
     def _stored(self, bands: list[int], window: Window) -> np.ndarray:
         """Values as they are stored, (bands, h, w) in `dtype`."""
+        read, how = self._dataset.read, {"window": window, "out_dtype": self.dtype}
         try:
-            return self._dataset.read(bands, window=window, out_dtype=self.dtype)
+            if len(set(self._dataset.dtypes)) > 1:  # rasterio reads bands of one dtype at a time
+                return np.stack([read(band, **how) for band in bands])
+            return read(bands, **how)
         except GDAL_ERRORS as error:
             raise self._broken(window, error) from error
 

@@ -69,7 +69,7 @@ def read_spectral(dataset: DatasetReader, bands: Sequence[int] | None = None) ->
         for known, new in zip((waves, widths, good), found):
             for i, value in enumerate(new):
                 known[i] = value if known[i] is None else known[i]
-    names = [description or "" for description in dataset.descriptions]
+    names = _descriptions(dataset)
     return SpectralInfo(
         tuple(names[b - 1] for b in bands),
         tuple(waves[b - 1] for b in bands),
@@ -169,12 +169,20 @@ def _places(dataset: DatasetReader) -> Iterator[tuple[Sequence[float | None], ..
             _numbers(fields.get("bbl"), count),
             [_units(fields)] * count,
         )
-    described = [_DESCRIBED.search(text or "") for text in dataset.descriptions]
+    described = [_DESCRIBED.search(text) for text in _descriptions(dataset)]
     yield (
         [_wave(float(m[1]), _UNITS[_singular(m[2])]) if m else None for m in described],
         [None] * count,
         [None] * count,
     )
+
+
+def _descriptions(dataset: DatasetReader) -> list[str]:
+    """The bands' descriptions; all "" where one is not UTF-8, as in older ENVI headers (µm, °)."""
+    try:
+        return [text or "" for text in dataset.descriptions]
+    except UnicodeDecodeError:
+        return [""] * dataset.count
 
 
 def _from_columns(

@@ -32,6 +32,8 @@ from .start import SCENE, STARTS, guide_channels
 FORMAT = "rasd-fusion-model-1"
 # Far above any model of ours (4 MB), far below what would fill a memory.
 MOST_BYTES = 256 * 2**20
+# Characters of a card, which goes into the tags of every output.
+MOST_CARD = 2**20
 # How far the ratio of a pair may be from the model's, and a band's wavelength (nm) from its own.
 RATIO_TOLERANCE = 0.05
 WAVELENGTH_TOLERANCE = 5.0
@@ -107,12 +109,16 @@ def read_model(path: str) -> tuple[SceneNetwork, Card]:
     """Read a model file; ModelFileError where it is not one."""
     name = Path(path).name
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ModelFileError(f"{name} is no file.", _ADVICE)
         if os.path.getsize(path) > MOST_BYTES:
             raise ModelFileError(f"The file {name} is too large for a model.", _ADVICE)
         with safe_open(path, framework="pt") as file:
             card = _card((file.metadata() or {}).get("card", ""), name)
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except OSError as error:
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:
         raise ModelFileError(f"The model file {name} cannot be read ({error}).", _ADVICE) from error
     except SafetensorError as error:
         raise ModelFileError(f"The file {name} is not a model file.", _ADVICE) from error
@@ -143,9 +149,16 @@ def _encoded(model: SceneNetwork, card: Card) -> bytes:
 
 def _card(text: str, name: str) -> Card:
     try:
-        return Card(**json.loads(text))
+        if len(text) > MOST_CARD:
+            raise ValueError("the card is too long")
+        return Card(**json.loads(text, parse_constant=_no_number))
     except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"The file {name} has no card of RASD Fusion.", _ADVICE) from error
+
+
+def _no_number(word: str) -> None:
+    """Python's JSON reads NaN and infinities, which no card of ours holds."""
+    raise ValueError(f"{word} on a card")
 
 
 def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> SceneNetwork:

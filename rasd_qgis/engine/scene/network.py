@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....models import Fused, RASDFuNet, routing_maps
+from ...contract.errors import ModelFileError
 from .normalise import Units
 from .start import SCENE, Begun, added, begin
 from .tile import Tile
@@ -85,6 +86,11 @@ class SceneNetwork:
         bands = added(self.start, begun.image, residual, tile.look)
         stages = fused.confidence[0]
         confidence = torch.cat((stages.mean(0, keepdim=True), stages))
+        if not bool(bands.isfinite().all() and confidence.isfinite().all()):
+            raise ModelFileError(
+                "The model's weights lead beyond all numbers on this pair.",
+                "Choose another model file, or train on the scene.",
+            )
         return FusedTile(bands, begun.image, confidence, fused.low_rank_share)
 
     def route(self, tile: Tile, ratio: float) -> RoutedTile:
