@@ -98,6 +98,10 @@ bench-scale: $(STAMPS)/venv-engine-test  ## Memory and time of whole runs, up to
 bench-start: $(STAMPS)/venv-test $(STAMPS)/engine  ## Seconds to the first tile, from cold and with a warm engine (minutes)
 	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/python benchmarks start $(BENCH)
 
+.PHONY: bench-heartbeat
+bench-heartbeat: $(STAMPS)/venv-test $(STAMPS)/engine  ## The longest gap of a timer in QGIS while a fusion runs (minutes)
+	$(VENV_TEST)/bin/python benchmarks heartbeat $(BENCH)
+
 .PHONY: check
 check: $(STAMPS)/venv-check  ## Lint, check types, scan for what the plugin repository blocks
 	$(VENV_CHECK)/bin/ruff check .

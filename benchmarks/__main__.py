@@ -32,6 +32,7 @@ COMMANDS = {
     "ablation": "bench_ablation",
     "cave": "bench_cave",
     "start": "bench_start",
+    "heartbeat": "bench_heartbeat",
     "routing-curve": "routing_curve",
     "sample": "sample",
     "gpu": "bench_gpu",

@@ -16,6 +16,7 @@ from typing import Any
 
 from qgis.core import QgsApplication, QgsProject
 from qgis.gui import QgsFileWidget
+from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QPoint, QRect, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import (
@@ -74,7 +75,7 @@ def install_from_zip() -> Waits:
     yield lambda: QgsApplication.processingRegistry().algorithmById("rasd:fuse")
     yield from pause(1)
     click(next(b for b in manager.findChildren(QPushButton) if "Close" in b.text()))
-    yield lambda: not manager.isVisible()
+    yield lambda: gone(manager)
 
 
 def set_engine_up() -> Waits:
@@ -94,7 +95,7 @@ def set_engine_up() -> Waits:
     if not dialog.findChild(QPushButton, "rasdSelfTest").isEnabled():
         raise RuntimeError("The engine could not be set up; the last picture says why.")
     click(dialog.findChild(QPushButton, "rasdSetUpClose"))
-    yield lambda: not dialog.isVisible()
+    yield lambda: gone(dialog)
 
 
 def open_sample() -> Waits:
@@ -126,7 +127,7 @@ def preview() -> Waits:
     click(shown.findChild(QAbstractButton, "rasdPreviewConfidence"))
     yield from photograph("preview-confidence")
     QTest.keyClick(shown, Qt.Key.Key_Escape)
-    yield lambda: not shown.isVisible()
+    yield lambda: gone(shown)
 
 
 def fuse() -> Waits:
@@ -146,7 +147,7 @@ def fuse() -> Waits:
         raise RuntimeError("rasd:fuse brought no layers; the dialog's log says why.")
     yield from photograph("log")
     click(next(b for b in dialog.buttonBox().buttons() if "Close" in b.text()))
-    yield lambda: not dialog.isVisible()
+    yield lambda: gone(dialog)
     yield from photograph("fused")
 
 
@@ -251,6 +252,11 @@ def child(parent: QWidget, kind: type, name: str) -> Any:
 
     yield look
     return look()
+
+
+def gone(widget: QWidget) -> bool:
+    """Whether a window was closed; Qt may have deleted it."""
+    return bool(sip.isdeleted(widget) or not widget.isVisible())
 
 
 def pause(seconds: float) -> Waits:

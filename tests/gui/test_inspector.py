@@ -122,6 +122,30 @@ def test_nodata_is_no_value(qtbot, project, tmp_path):
     np.testing.assert_array_equal(spectra.read_polygon(provider, little)[0], values[:, 2, 2])
 
 
+def test_a_layer_whose_nodata_is_nan_leaves_the_others_their_wavelengths(
+    qtbot, open_dock, project, tmp_path, engine
+):
+    values = np.full((3, 24, 24), 0.5, "float32")
+    values[:, :2] = np.nan
+    path = write_raster(tmp_path / "confidence.tif", values, 40.0, nodata=np.nan)
+    project.addMapLayer(QgsRasterLayer(str(path), "confidence"))
+    dock, _ = open_dock()
+    assert {layer.name() for layer in dock.chosen_layers()} == {"coarse", "guide"}
+    place(qtbot, dock, point(10, 20))
+    assert all(one.bands.has_wavelengths for one in dock.spectra)
+
+
+def test_marks_and_tool_go_with_the_dock(qtbot, open_dock, engine):
+    dock, _ = open_dock(described=False)
+    place(qtbot, dock, point(10, 20))
+    button = dock.findChild(QPushButton, "rasdPick_point")
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    for shown in (True, False, True):
+        dock.setVisible(shown)
+        assert [mark.isVisible() for mark in dock._marks._items] == [shown] * 2
+        assert not (button.isChecked() and not shown)
+
+
 def test_it_is_copied_and_saved(qtbot, open_dock, engine, tmp_path):
     dock, _ = open_dock()
     place(qtbot, dock, point(10, 20))
