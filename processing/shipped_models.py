@@ -8,15 +8,15 @@ from qgis.core import QgsProcessingModelAlgorithm
 from qgis.PyQt.QtGui import QIcon
 
 from .base import ICONS
-from .translation import tr
+from .translation import mark, tr
 
 FOLDER = Path(__file__).resolve().parent.parent / "resources" / "models"
 # A model's name is its id, so what the toolbox shows stands here.
 TITLES = {
-    "fuse_and_assess": "Fuse and assess",
-    "fuse_and_derive": "Fuse, then vegetation index and principal components",
-    "simulate_fuse_assess": "Simulate, fuse, assess",
-    "fuse_folder_of_pairs": "Fuse a folder of pairs, trained once",
+    "fuse_and_assess": mark("Fuse and assess"),
+    "fuse_and_derive": mark("Fuse, then vegetation index and principal components"),
+    "simulate_fuse_assess": mark("Simulate, fuse, assess"),
+    "fuse_folder_of_pairs": mark("Fuse a folder of pairs, trained once"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qgis.core import QgsApplication
 
 from ..processing.provider import RasdProvider
+from ..processing.translation import speak
 
 if TYPE_CHECKING:
     from qgis.gui import QgisInterface
@@ -27,6 +28,7 @@ class RasdFusionPlugin:
     def initProcessing(self) -> None:
         """Register the provider, once; all that qgis_process calls, so no GUI here."""
         if self._provider is None:
+            speak(QgsApplication.locale())
             self._provider = RasdProvider()
             QgsApplication.processingRegistry().addProvider(self._provider)
             self._provider.refreshAlgorithms()  # the graphical models can be loaded only now
