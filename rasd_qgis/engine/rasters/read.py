@@ -37,6 +37,8 @@ _BARE_DRIVERS = {"ENVI", "EHdr"}
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 # Samples looked at to find dead bands: all of a small image, else windows spread over it.
 _LOOK_WHOLE = 2**24
+# A VRT may be made of thousands; these many are asked after at each read.
+_FILES_WATCHED = 32
 _LOOK_WINDOWS = 4
 _LOOK_SIZE = 48
 # More than any spectrometer has; statistics of bands by bands would outgrow a memory.
@@ -60,6 +62,7 @@ class Raster:
         self.name = source.name or Path(source.path).name or source.path
         self.notes: list[str] = []
         self._dataset = self._open(source.path)
+        self._states = {name: _state(name) for name in self._dataset.files[:_FILES_WATCHED]}
         try:
             self._describe()
         except BaseException:
@@ -260,6 +263,7 @@ class Raster:
 
     def _stored(self, bands: list[int], window: Window) -> np.ndarray:
         """Values as they are stored, (bands, h, w) in `dtype`."""
+        self._refuse_changed()
         read, how = self._dataset.read, {"window": window, "out_dtype": self.dtype}
         try:
             if len(set(self._dataset.dtypes)) > 1:  # rasterio reads bands of one dtype at a time
@@ -267,6 +271,18 @@ class Raster:
             return read(bands, **how)
         except GDAL_ERRORS as error:
             raise self._broken(window, error) from error
+
+    def _refuse_changed(self) -> None:
+        """Raise InputError where somebody writes to the file: its pixels would be of two scenes.
+
+        One that was deleted is read to its end where the system allows that.
+        """
+        for name, state in self._states.items():
+            if state is not None and _state(name) not in (state, None):
+                raise InputError(
+                    f"The raster {self.name} was changed while it was being read.",
+                    "Run it again once nothing writes to it any more.",
+                )
 
     def _broken(self, window: Window, error: Exception) -> InputError:
         return InputError(
@@ -311,6 +327,17 @@ def same_file(first: str, second: str) -> bool:
         return os.path.samefile(first, second)
     except (OSError, ValueError):  # of a name that no file could have
         return first == second
+
+
+def _state(name: str) -> tuple[int, ...] | None:
+    """What changes when a file is written to; None where it is no file, or QGIS's statistics."""
+    if name.endswith(".aux.xml"):
+        return None
+    try:
+        status = os.stat(name)
+    except (OSError, ValueError):
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _first_line(error: BaseException) -> str:

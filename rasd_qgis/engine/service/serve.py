@@ -6,6 +6,7 @@ comes in time, when it would keep too much memory, and after a failure that may 
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from . import memory
 from .ahead import load_ahead
 from .lifeline import LifeLine
 from .report import Reporter
+
+# How torch, numba and C++ say it on a processor.
+_NO_MEMORY = re.compile(r"out of memory|(can't|cannot|unable to) allocate|bad_alloc", re.I)
 
 Answer = Callable[[Request, Reporter], dict[str, Any]]
 
@@ -79,7 +83,7 @@ def _unforeseen(error: Exception) -> Failure:
     told = _of_the_device(error)
     if told is not None:
         return Failure(told.kind, told.message, told.advice, trace)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
         return Failure(
             "device",
             "The engine ran out of memory.",
