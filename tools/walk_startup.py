@@ -173,8 +173,8 @@ def explore_routes() -> Waits:
     dock = yield from child(iface.mainWindow(), QWidget, "rasdRoutingExplorer")
     yield lambda: dock.layer
     slider = dock.findChild(QSlider)
-    for _ in range(3):
-        QTest.keyClick(slider, Qt.Key.Key_PageUp)
+    for _ in range(12):
+        QTest.keyClick(slider, Qt.Key.Key_Right)
     yield from pause(2)
     yield from photograph("routing")
 

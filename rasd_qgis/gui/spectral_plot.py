@@ -24,6 +24,7 @@ STYLES, MARKS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
 FEW_BANDS = 16
 # Neighbours further apart than this many times the usual step are not joined by a line.
 GAP = 6.0
+LONGEST_NAME = 44  # letters of a layer's name in the legend
 
 
 def matplotlib_parts() -> tuple[Any, Any] | None:
@@ -90,9 +91,8 @@ class SpectralPlot(QWidget):
         axes.set_xlabel(tr("wavelength (nm)") if known else tr("band number"))
         axes.set_ylabel(tr("value"))
         axes.grid(alpha=0.25)
-        if spectra:  # above the curves, of which it would hide some
-            place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
-            axes.legend(fontsize="small", frameon=False, **place)
+        if spectra:
+            self._explain(spectra, places, layers)
         self._canvas.draw_idle()
         described = ", ".join(f"{one.layer} {tr('at')} {one.place}" for one in spectra)
         self._canvas.setAccessibleDescription(described)
@@ -101,17 +101,34 @@ class SpectralPlot(QWidget):
         """Write the plot as a picture, 200 dots an inch; OSError where that fails."""
         self._figure.savefig(str(path), dpi=200)
 
+    def _explain(
+        self, spectra: Sequence[Spectrum], places: Sequence[str], layers: Sequence[str]
+    ) -> None:
+        """A legend of layers by style and places by colour, above the curves it would hide."""
+        few = {one.layer: len(one.shown()[0]) <= FEW_BANDS for one in spectra}
+        means = {one.place for one in spectra if one.spread is not None}
+        handles, labels = [], []
+        for number, layer in enumerate(layers):
+            style = "" if few[layer] else STYLES[number % len(STYLES)]
+            mark = MARKS[number % len(MARKS)] if few[layer] else ""
+            handles += self._axes.plot([], [], color="0.35", lw=1.4, ms=5, ls=style, marker=mark)
+            labels.append(layer if len(layer) <= LONGEST_NAME else f"{layer[: LONGEST_NAME - 1]}…")
+        for number, place in enumerate(places):
+            handles += self._axes.plot([], [], color=COLOURS[number % len(COLOURS)], lw=5)
+            labels.append(tr("{}: mean and spread").format(place) if place in means else place)
+        where = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+        self._axes.legend(handles, labels, fontsize="small", frameon=False, **where)
+
     def _draw_one(self, one: Spectrum, colour: str, number: int) -> None:
         style = STYLES[number % len(STYLES)]
         x, values, spread = one.shown()
         few = len(x) <= FEW_BANDS
         x, values, spread = _with_gaps(x, values, spread)
-        label = f"{one.place}, {one.layer}"
-        if one.spread is not None:
-            label += f" ({tr('mean of {}').format(one.count)})"
         look = {"ls": "", "marker": MARKS[number % len(MARKS)]} if few else {"ls": style}
-        self._axes.plot(x, values, color=colour, lw=1.4, ms=5, label=label, **look)
-        if spread is not None:
+        self._axes.plot(x, values, color=colour, lw=1.4, ms=5, **look)
+        if spread is not None and few:  # nothing was measured between the bands
+            self._axes.errorbar(x, values, yerr=spread, fmt="none", ecolor=colour, lw=1, capsize=2)
+        elif spread is not None:
             low, high = values - spread, values + spread
             self._axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
 

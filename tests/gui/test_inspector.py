@@ -74,6 +74,8 @@ def test_points_show_what_the_files_hold(qtbot, open_dock, files, engine, photog
     place(qtbot, dock, point(10, 20))
     place(qtbot, dock, point(70, 60))
     photograph(dock, "spectral_inspector")
+    legend = [text.get_text() for text in dock.plot._axes.get_legend().get_texts()]
+    assert legend == ["guide", "coarse", "1 (point)", "2 (point)"]
     cubes = {path.stem: gdal.Open(str(path)).ReadAsArray() for path in files}
     found = {(s.layer, s.place): s for s in dock.spectra}
     assert len(found) == 4
