@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
@@ -9,6 +10,8 @@ from typing import Any, Callable
 from numba import config, njit, void
 
 from .cache import kernel_cache
+
+_one_at_a_time = threading.Lock()
 
 
 def compile_kernel(function: Callable[..., None], *arguments: Any) -> Callable[..., None]:
@@ -22,12 +25,16 @@ def compile_kernel(function: Callable[..., None], *arguments: Any) -> Callable[.
 
 @contextmanager
 def _cached_for_user() -> Iterator[bool]:
-    """Point numba at our own folder in the user's cache; False if nothing can be kept there."""
-    usual = config.CACHE_DIR
-    folder = kernel_cache(usual)
-    if folder is not None:
-        config.CACHE_DIR = str(folder)
-    try:
-        yield folder is not None
-    finally:
-        config.CACHE_DIR = usual
+    """Point numba at our own folder in the user's cache; False if nothing can be kept there.
+
+    numba's setting is the process's: a second thread would take ours for the user's.
+    """
+    with _one_at_a_time:
+        usual = config.CACHE_DIR
+        folder = kernel_cache(usual)
+        if folder is not None:
+            config.CACHE_DIR = str(folder)
+        try:
+            yield folder is not None
+        finally:
+            config.CACHE_DIR = usual

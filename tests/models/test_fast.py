@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -16,6 +19,7 @@ from rasd_fusion.models.gradient import Sobel
 from rasd_fusion.models.layout import on_grid
 from rasd_fusion.models.rasd import Refine
 from rasd_fusion.models.routing import descending
+from rasd_fusion.models.scan import compiling
 
 CONFIG = RASDConfig(5, 2, stages=1)
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
@@ -296,3 +300,15 @@ def test_training_and_gradients_do_without_kernels():
     with torch.no_grad():
         first, second = net(*given, 0.0).image, net(*given, 0.0).image
     assert not torch.equal(first, second)
+
+
+def test_kernels_that_two_threads_compile_lie_in_one_folder():
+    """Else what the set-up compiled is not found by the run after it."""
+
+    def folder(_: int) -> str:
+        with compiling._cached_for_user():
+            time.sleep(0.05)
+            return compiling.config.CACHE_DIR
+
+    with ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(folder, range(2)))) == 1
