@@ -25,8 +25,8 @@ class Arrival(QgsProcessingLayerPostProcessorInterface):
     def __init__(self, look: Look, group: str, on_top: bool, history: str) -> None:
         super().__init__()
         self._look = look
-        self._group = group
-        self._on_top = on_top
+        self.group = group
+        self.on_top = on_top
         self._history = history
 
     def postProcessLayer(
@@ -39,7 +39,7 @@ class Arrival(QgsProcessingLayerPostProcessorInterface):
         add_history(layer, self._history)
         node = context.project().layerTreeRoot().findLayer(layer.id())
         if node is not None and not _knows_groups():
-            _move(node, self._group, self._on_top)
+            _move(node, self.group, self.on_top)
 
 
 def announce(
@@ -56,8 +56,9 @@ def announce(
     if details.name in ("", usual_name):
         details.name = name
         details.forceName = True
-    if hasattr(details, "groupName"):
-        details.groupName = details.groupName or arrival._group
+    if _knows_groups():
+        details.groupName = details.groupName or arrival.group
+        details.layerSortKey = int(arrival.on_top)
     details.setPostProcessor(arrival)
 
 
@@ -74,10 +75,12 @@ def _knows_groups() -> bool:
 
 
 def _move(node: QgsLayerTreeLayer, name: str, on_top: bool) -> None:
-    """Move a layer's node into the group of that name beside it."""
+    """Move a layer's node into the group of that name beside it, or to its place in that group.
+
+    QGIS puts a new layer above the current one, which may stand in the run's group already.
+    """
     parent = node.parent()
-    if parent.name() == name:
-        return
-    group = parent.findGroup(name) or parent.insertGroup(0, name)
+    inside = parent.name() == name
+    group = parent if inside else parent.findGroup(name) or parent.insertGroup(0, name)
     group.insertChildNode(0 if on_top else -1, node.clone())
     parent.removeChildNode(node)
