@@ -26,6 +26,7 @@ from qgis.PyQt.QtWidgets import (
     QMenu,
     QMenuBar,
     QMessageBox,
+    QPlainTextEdit,
     QPushButton,
     QSlider,
     QWidget,
@@ -88,7 +89,8 @@ def set_engine_up() -> Waits:
     press = dialog.findChild(QPushButton, "rasdSetUp")
     click(press)
     yield lambda: not press.isEnabled()
-    yield from pause(12)
+    log = dialog.findChild(QPlainTextEdit)
+    yield lambda: "Installing collected" in log.toPlainText() or press.isEnabled()
     yield from photograph("engine-on-its-way")
     yield lambda: press.isEnabled()
     yield from photograph("engine-ready")
