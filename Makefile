@@ -94,6 +94,10 @@ bench-cave: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## rasd:train on two CA
 bench-scale: $(STAMPS)/venv-engine-test  ## Memory and time of whole runs, up to 8000 pixels a side (an hour)
 	OMP_WAIT_POLICY=PASSIVE $(VENV_ENGINE_TEST)/bin/python benchmarks scale $(BENCH)
 
+.PHONY: bench-adaptive
+bench-adaptive: $(STAMPS)/venv-engine-test  ## Routing and terms by content against fixed ones (half an hour)
+	OMP_NUM_THREADS=1 $(VENV_ENGINE_TEST)/bin/python benchmarks adaptive $(BUILD)/bench-adaptive $(BENCH)
+
 .PHONY: bench-start
 bench-start: $(STAMPS)/venv-test $(STAMPS)/engine  ## Seconds to the first tile, from cold and with a warm engine (minutes)
 	QT_QPA_PLATFORM=offscreen $(VENV_TEST)/bin/python benchmarks start $(BENCH)

@@ -30,6 +30,7 @@ COMMANDS = {
     "peers": "bench_peers",
     "complexity": "bench_complexity",
     "ablation": "bench_ablation",
+    "adaptive": "bench_adaptive",
     "cave": "bench_cave",
     "start": "bench_start",
     "heartbeat": "bench_heartbeat",

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -43,18 +44,19 @@ class Settings:
 class Fusion:
     """A pair on disk and a model for it: made by the first `fuse`, used again by the others.
 
-    model: of the request, "scene" or another that the engine knows.
+    model: of the request, "scene" or another that the engine knows. results: of the last run.
     """
 
     def __init__(self, pair: Pair, model: str, settings: Settings, folder: Path) -> None:
         self._pair, self._model, self._settings, self._folder = pair, model, settings, folder
         self._weights = folder / "model.safetensors"
+        self.results: dict[str, Any] = {}
         for name, image, pixel in (("coarse", pair.coarse, pair.ratio), ("guide", pair.guide, 1)):
             write_image(folder / f"{name}.tif", image, float(pixel))
 
-    def fuse(self, ratio: float) -> Image:
+    def fuse(self, ratio: float, routing_mode: str = "fixed") -> Image:
         """(B, H, W), at a routing ratio."""
-        self._run(ratio)
+        self._run(ratio, routing_mode)
         return rasters.read(self._folder / "fused.tif")
 
     def fuse_and_start(self, ratio: float) -> tuple[Image, Image]:
@@ -66,7 +68,7 @@ class Fusion:
         finally:
             del os.environ[START_VARIABLE]
 
-    def _run(self, ratio: float) -> None:
+    def _run(self, ratio: float, routing_mode: str) -> None:
         is_made = self._model == "scene" and self._weights.exists()
         request = FuseRequest(
             run_id=RUN_ID,
@@ -77,11 +79,12 @@ class Fusion:
             model_file=str(self._weights) if is_made else None,
             model_output=str(self._weights) if self._model == "scene" and not is_made else None,
             routing_ratio=ratio,
+            routing_mode=routing_mode,
             training_steps=self._settings.steps,
             psf_sigma=spread(self._pair),
             seed=self._settings.seed,
         )
-        pipeline.fuse(request, Reporter(io.StringIO()))
+        self.results = pipeline.fuse(request, Reporter(io.StringIO()))
 
 
 @contextmanager
