@@ -23,13 +23,13 @@ DESKTOP = HERE.parent / "tools" / "desktop"
 STARTUP = HERE / "heartbeat_startup.py"  # qgis alone can import it
 SECONDS = 900
 MOST_MORE_MS = 100.0
-IDLE = "idle"
+IDLE, RUNNING = "idle", ("fusing, layers loaded", "layers drawn")
 
 Gaps = dict[str, list[float]]
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and note the figures; 1 where a gap grows by more than MOST_MORE_MS."""
+    """Measure, print and note the figures; 1 where a run adds more than MOST_MORE_MS to a gap."""
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         gaps = run_desktop(Path(folder))
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     figures = {"gaps ms": gaps, "more than idle ms": more, "load before": before}
     results.save("heartbeat", "QGIS's heartbeat while a fusion runs", body, figures)
     print(body)
-    return int(max(more.values()) > MOST_MORE_MS)
+    return int(max(more[name] for name in RUNNING) > MOST_MORE_MS)
 
 
 def run_desktop(folder: Path) -> Gaps:
@@ -63,6 +63,6 @@ def in_markdown(gaps: Gaps, load: float) -> str:
     return (
         "Longest gap in ms of a 5 ms timer in a QGIS desktop, by what went on: the sample scene "
         f"fused from its dialog {runs} times, 15 s of training each, after 25 s in which nothing "
-        f"was done. Load when it began: {load:.1f}. Aim: less than {MOST_MORE_MS:.0f} ms more than "
-        f"idle.\n\n{results.table(header, rows)}"
+        f"was done. Load when it began: {load:.1f}. Aim for the run (the last two "
+        f"rows): less than {MOST_MORE_MS:.0f} ms more than idle.\n\n{results.table(header, rows)}"
     )

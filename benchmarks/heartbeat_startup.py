@@ -27,6 +27,15 @@ IDLE_S = 25.0
 TRAINING_MINUTES = 0.25
 ARRIVAL_S = 4.0  # from the end of the run: the layers are drawn
 LONGEST_S = 300.0
+# A dialog of QGIS's own, for comparison.
+NATIVE, OWN = "gdal:translate", "QGIS's own Translate dialog opened"
+PHASES = (
+    "idle",
+    OWN,
+    "fusion dialog opened, pair checked",
+    "fusing, layers loaded",
+    "layers drawn",
+)
 
 
 class Heart:
@@ -63,9 +72,15 @@ def measure(heart: Heart, gaps: dict[str, list[float]]) -> Iterator[Any]:
         heart.longest_ms()
         yield IDLE_S
         gaps["idle"].append(heart.longest_ms())
+        native = opening.show(NATIVE, {})
+        yield 2.0
+        gaps[OWN].append(heart.longest_ms())
+        native.reject()
+        yield 1.0
+        heart.longest_ms()
         dialog = opening.show("rasd:fuse", {**pair, "TRAINING_MINUTES": TRAINING_MINUTES})
         yield lambda dialog=dialog: dialog.mainWidget().preflight.checks
-        gaps["dialog opened, pair checked"].append(heart.longest_ms())
+        gaps["fusion dialog opened, pair checked"].append(heart.longest_ms())
         ended: list[bool] = []
         dialog.algorithmFinished.connect(lambda ok, *_, ended=ended: ended.append(ok))
         layers = len(project.mapLayers())
@@ -83,8 +98,7 @@ class Measurement:
     """Goes on whenever what is waited for has come."""
 
     def __init__(self) -> None:
-        names = ("idle", "dialog opened, pair checked", "fusing, layers loaded", "layers drawn")
-        self._gaps: dict[str, list[float]] = {name: [] for name in names}
+        self._gaps: dict[str, list[float]] = {name: [] for name in PHASES}
         self._steps = measure(Heart(), self._gaps)
         self._go_on()
 
