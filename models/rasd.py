@@ -44,9 +44,7 @@ class RASD(nn.Module):
         self.sobel = Sobel(config.channels)
         self.refine = Refine(config.channels)
 
-    def forward(
-        self, features: Tensor, ratio: float, auto: bool = False
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, ratio: float, auto: bool = False) -> tuple[Tensor, Tensor]:
         """Features (N, H, W, C) at a routing ratio → the same shape, and M (N, H, W).
 
         auto: the ratio is the least share, see `routing.routed_grid`.

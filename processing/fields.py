@@ -14,13 +14,14 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
 )
 
-from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE
+from ..rasd_qgis.contract.request import DEVICES, LEAST_TILE, ROUTING_MODES
 from ..rasd_qgis.contract.simulate_request import GREATEST_SIGMA
 from .translation import tr
 from .values import Numbers
 
 INPUT_HS, INPUT_MS, MODEL_FILE = "INPUT_HS", "INPUT_MS", "MODEL_FILE"
 ROUTING_RATIO, PSF_SIGMA, KERNEL_SIZE = "ROUTING_RATIO", "PSF_SIGMA", "KERNEL_SIZE"
+ROUTING_MODE = "ROUTING_MODE"
 DEVICE, TILE_SIZE, SEED = "DEVICE", "TILE_SIZE", "SEED"
 SAFETENSORS = "Safetensors (*.safetensors)"
 
@@ -65,6 +66,11 @@ def routing_ratio() -> QgsProcessingParameterDefinition:
         minValue=0.0,
         maxValue=1.0,
     )
+
+
+def routing_mode() -> QgsProcessingParameterDefinition:
+    """Whether the routing ratio is the share of points, or the least one."""
+    return choice(ROUTING_MODE, tr("Routing: share as stated, or by content"), ROUTING_MODES)
 
 
 def psf_sigma() -> QgsProcessingParameterDefinition:

@@ -37,9 +37,11 @@ class FuseAlgorithm(EngineAlgorithm[FuseRequest]):
 
     def origin(self, request: FuseRequest, values: Mapping[str, Any]) -> str:
         """The pair, the model and its settings."""
+        mode = " at least, by content" if request.routing_mode == "auto" else ""
         return (
             f"{request.hyperspectral.path} with {request.multispectral.path}; "
             f"model {values.get('MODEL_HASH', 'unknown')}, {values.get('TRAINING_STEPS', 0)} "
-            f"training steps, seed {request.seed}, routing ratio {values.get('ROUTING_RATIO')}, "
+            f"training steps, seed {request.seed}, routing ratio {values.get('ROUTING_RATIO')}"
+            f"{mode}, "
             f"device {values.get('DEVICE', 'unknown')}"
         )

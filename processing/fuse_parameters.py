@@ -26,6 +26,7 @@ from .fields import (
     INPUT_MS,
     MODEL_FILE,
     PSF_SIGMA,
+    ROUTING_MODE,
     ROUTING_RATIO,
     SEED,
     TILE_SIZE,
@@ -77,6 +78,7 @@ def _outputs() -> list[QgsProcessingParameterDefinition]:
 def _knobs() -> list[QgsProcessingParameterDefinition]:
     number = QgsProcessingParameterNumber
     return [
+        fields.routing_mode(),
         number(
             TRAINING_MINUTES, tr("Training time at most (minutes)"), fields.REAL, 3.0, minValue=0.0
         ),
@@ -159,6 +161,7 @@ def _request(
         model_file=algorithm.parameterAsFile(values, MODEL_FILE, context) or None,
         model_output=paths[MODEL_OUTPUT] or None,
         routing_ratio=algorithm.parameterAsDouble(values, ROUTING_RATIO, context),
+        routing_mode=algorithm.parameterAsEnumString(values, ROUTING_MODE, context),
         extent=extent(algorithm, values, EXTENT, multispectral.crs(), context),
         training_minutes=algorithm.parameterAsDouble(values, TRAINING_MINUTES, context),
         training_steps=optional(algorithm.parameterAsInt, values, TRAINING_STEPS, context),

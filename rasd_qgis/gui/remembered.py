@@ -16,6 +16,7 @@ from ...processing import fuse_parameters as names
 KEY = "rasd_fusion/fuse"
 SETTINGS = (
     names.ROUTING_RATIO,
+    names.ROUTING_MODE,
     names.MODEL,
     names.MODEL_FILE,
     names.TRAINING_MINUTES,

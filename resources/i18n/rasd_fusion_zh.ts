@@ -264,6 +264,10 @@
         <translation>送入低秩分支的点的比例（路由比例）</translation>
     </message>
     <message>
+        <source>Routing: share as stated, or by content</source>
+        <translation>路由：按给定比例，或按内容</translation>
+    </message>
+    <message>
         <source>Standard deviation of the sensor's blur (coarse pixels)</source>
         <translation>传感器点扩散函数的标准差（粗像元）</translation>
     </message>
@@ -1374,6 +1378,10 @@
     <message>
         <source>Share of points routed to the low-rank branch: 0 uses attention alone, 1 the low-rank branch alone; more is faster. 0.3 to 0.9 is useful.</source>
         <translation>送入低秩分支的点的比例（路由比例）：0 表示只用注意力，1 表示只用低秩分支；比例越大越快。0.3 至 0.9 较为适用。</translation>
+    </message>
+    <message>
+        <source>Routing: “fixed” sends that share of the points; “auto” takes it as the least share, and every stage sends all points that it calls low-rank itself, which is more and faster.</source>
+        <translation>路由：“fixed”按该比例送入；“auto”以该比例为下限，各阶段把自己判为低秩的点全部送入低秩分支，点更多，速度更快。</translation>
     </message>
     <message>
         <source>Model: “scene” trains on these two layers, within the training time; “file” uses a model that an earlier run saved.</source>

@@ -20,7 +20,8 @@ from rasd_fusion.rasd_qgis.engine_link import environment
 from .conftest import coarse_view, scene, write_raster
 
 REQUIRED = ["INPUT_HS", "INPUT_MS", "ROUTING_RATIO", "MODEL", "MODEL_FILE", "EXTENT"]
-ADVANCED = ["TRAINING_MINUTES", "TRAINING_STEPS", "PSF_SIGMA", "DEVICE", "TILE_SIZE", "SEED"]
+ADVANCED = ["ROUTING_MODE", "TRAINING_MINUTES", "TRAINING_STEPS", "PSF_SIGMA"]
+ADVANCED += ["DEVICE", "TILE_SIZE", "SEED"]
 OUTPUTS = ["OUTPUT", "CONFIDENCE", "MODEL_OUTPUT"]
 NUMBERS = ["ROUTING_RATIO_USED", "LOW_RANK_SHARE", "STEPS", "CONSISTENCY_HS", "CONSISTENCY_MS"]
 
@@ -56,7 +57,11 @@ def test_parameters_and_outputs_are_those_promised(fuse):
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("MODEL", ["scene", "file"]), ("DEVICE", ["auto", "cpu", "cuda", "mps", "xpu"])],
+    [
+        ("MODEL", ["scene", "file"]),
+        ("ROUTING_MODE", ["fixed", "auto"]),
+        ("DEVICE", ["auto", "cpu", "cuda", "mps", "xpu"]),
+    ],
 )
 def test_enums_are_static_strings(fuse, name, options):
     definition = fuse.parameterDefinition(name)
@@ -68,6 +73,7 @@ def test_enums_are_static_strings(fuse, name, options):
 def test_values_become_the_request(fuse, pair, context):
     values = pair.values(
         ROUTING_RATIO=0.25,
+        ROUTING_MODE="auto",
         EXTENT="500040,500200,4499800,4499960 [EPSG:32632]",
         TRAINING_MINUTES=1.5,
         PSF_SIGMA=0.4,
@@ -93,6 +99,7 @@ def test_values_become_the_request(fuse, pair, context):
         64,
         9,
     )
+    assert request.routing_mode == "auto"
     assert request.provenance["algorithm"] == "rasd:fuse"
 
 

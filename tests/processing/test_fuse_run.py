@@ -89,6 +89,24 @@ def test_a_run_gives_every_output_it_promises(fuse, pair, context, feedback):
     assert leftovers(pair.folder) == []
 
 
+def test_routing_by_content_has_the_ratio_as_the_least_share(fuse, pair, context, feedback):
+    model = str(pair.folder / "model.safetensors")
+    found = {}
+    values = pair.values(ROUTING_MODE="auto", ROUTING_RATIO=0.3, MODEL_OUTPUT=model)
+    found["auto"] = run(fuse, values, context, feedback)["LOW_RANK_SHARE"]
+    assert "auto" in str(gdal.Open(values["OUTPUT"]).GetMetadata())
+    for mode, ratio in (("fixed", 0.3), ("auto", 1.0), ("fixed", 1.0)):
+        name = f"{mode}-{ratio:g}"
+        values = pair.values(
+            MODEL="file", MODEL_FILE=model, OUTPUT=str(pair.folder / f"{name}.tif")
+        )
+        values |= {"ROUTING_MODE": mode, "ROUTING_RATIO": ratio}
+        found[name] = run(fuse, values, context, feedback)["LOW_RANK_SHARE"]
+    assert found["fixed-0.3"] < found["auto"] <= found["auto-1"] == found["fixed-1"] == 1.0
+    ends = (read(pair.folder / f"{mode}-1.tif") for mode in ("auto", "fixed"))
+    np.testing.assert_array_equal(*ends)
+
+
 def test_styles_lie_beside_and_provenance_inside_the_outputs(fuse, pair, context, feedback):
     values = pair.values(CONFIDENCE=str(pair.folder / "confidence.tif"))
     run(fuse, values, context, feedback)
