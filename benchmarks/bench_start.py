@@ -5,15 +5,19 @@
 It runs on QGIS's Python, because it calls `engine_link` as the plugin does. A cold run begins
 without a process, a warm one with the engine that the run before left; files and compiled kernels
 are in the system's cache. What torch's import alone takes in the same minutes is the measure beside
-it. Of all runs the quickest counts, as whatever else the machine does only adds to it.
+it. Of all runs the quickest counts, as whatever else the machine does only adds to it. Last, with a
+cache that is empty: the self-test of the set-up, which compiles, and the first cold run after it.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,7 @@ import numpy as np
 from osgeo import gdal, osr
 
 from ..rasd_qgis.contract.request import FuseRequest, ProbeRequest, RasterSource
+from ..rasd_qgis.contract.self_test_request import SelfTestRequest
 from ..rasd_qgis.engine_link import warm
 from ..rasd_qgis.engine_link.environment import require_engine
 from ..rasd_qgis.engine_link.process import run_engine
@@ -74,6 +79,7 @@ def main(arguments: list[str]) -> int:
             "import torch": import_seconds(python),
             **{f"{kind}, {side}": measure(request, python) for kind, side, request in cases(base)},
             "idle engine MiB": idle_mib(),
+            "set-up": after_set_up(base, python),
             "load": os.getloadavg()[0],
         }
     warm.stop()
@@ -108,6 +114,45 @@ def measure(request: FuseRequest, python: Path) -> dict[str, float]:
             times.setdefault(f"{state} result", []).append(time.monotonic() - watch.began)
             times.setdefault(f"{state} tile", []).append(watch.tile)
     return {name: min(values) for name, values in times.items()}
+
+
+def after_set_up(base: FuseRequest, python: Path) -> dict[str, float] | None:
+    """Seconds of the self-test with nothing compiled, and of a cold run's first tile after it.
+
+    None where the system does not let one choose another cache.
+    """
+    if platform.system() != "Linux":
+        return None
+    request = replace(base, training_steps=0, extent=square(SIDES[0]))
+    with empty_cache():
+        tested = timed(SelfTestRequest(), python)[0]
+        tile = timed(request, python)[1]
+    with empty_cache():
+        unprepared = timed(request, python)[1]
+    return {"self-test": tested, "tile after it": tile, "tile without it": unprepared}
+
+
+def timed(request: FuseRequest | SelfTestRequest, python: Path) -> tuple[float, float]:
+    """Seconds to the result of a cold run, and to its first tile."""
+    warm.stop()
+    watch = Watch()
+    run_engine(request, watch, python)
+    return time.monotonic() - watch.began, watch.tile
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """With a cache of the user's that has nothing in it."""
+    usual = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
+        try:
+            yield
+        finally:
+            warm.stop()
+            del os.environ["XDG_CACHE_HOME"]
+            if usual is not None:
+                os.environ["XDG_CACHE_HOME"] = usual
 
 
 def import_seconds(python: Path) -> float:
@@ -152,7 +197,19 @@ def in_markdown(figures: dict[str, Any]) -> str:
         f"on Python {engine['python']}; `import torch` alone took {unit:.2f} s. Limits for the "
         f"smaller extent: {COLD_LIMIT_S:g} s cold, {WARM_LIMIT_S:g} s warm.\n\n"
         f"{results.table((*header, 'cold ÷ warm'), rows)}\n\n"
-        f"{kept} to itself; it leaves above {warm.MOST_MIB:.0f} MiB, and after {warm.STAY_S:.0f} s."
+        f"{_first_run(figures['set-up'])}{kept} to itself; it leaves above "
+        f"{warm.MOST_MIB:.0f} MiB, and after {warm.STAY_S:.0f} s."
+    )
+
+
+def _first_run(found: dict[str, float] | None) -> str:
+    """A paragraph on the first run after the set-up, where it was measured."""
+    if found is None:
+        return ""
+    return (
+        f"With nothing compiled, the set-up's self-test took {found['self-test']:.0f} s, the first "
+        f"tile of a cold run after it {found['tile after it']:.1f} s, and without that self-test "
+        f"{found['tile without it']:.0f} s.\n\n"
     )
 
 
