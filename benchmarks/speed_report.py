@@ -8,11 +8,10 @@ from typing import Any
 
 from .results import table
 
-
 _WHOLE = (
-    "Whole runs, 31 bands and a guide of 3 at ratio 4, r = 0.5, start-up apart: rasd:fuse from files "
-    "to files with a model from a file; its peers (CNMF: 30 endmembers, 3 rounds of 200 updates) "
-    "from arrays to arrays, in numpy, with the same threads."
+    "Whole runs, 31 bands and a guide of 3 at ratio 4, r = 0.5, start-up apart: rasd:fuse from "
+    "files to files with a model from a file; its peers (CNMF: 30 endmembers, 3 rounds of 200 "
+    "updates) from arrays to arrays, in numpy, with the same threads."
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ def whole_runs(
         with tempfile.TemporaryDirectory(prefix="rasd-speed-") as folder:
             fusion = rasd.Fusion(pair, "scene", rasd.Settings(2), Path(folder))
             calls = {
-                "rasd:fuse": lambda fusion=fusion: fusion.fuse(ROUTING),
+                "rasd:fuse": partial(fusion.fuse, ROUTING),
                 "the network's pass in it": network(side),
-                "CNMF": lambda pair=pair: cnmf.fuse(pair.coarse, pair.guide, RATIO),
-                "GLP": lambda pair=pair: glp.fuse(pair.coarse, pair.guide, RATIO),
+                "CNMF": partial(cnmf.fuse, pair.coarse, pair.guide, RATIO),
+                "GLP": partial(glp.fuse, pair.coarse, pair.guide, RATIO),
             }
             # CNMF takes minutes on large images: one turn tells enough
             times = in_turns(calls, turns if side <= ONE_TURN_ABOVE else 1)
