@@ -125,6 +125,11 @@ link:  ## Link this checkout into your own QGIS profile (PROFILE=default)
 	mkdir -p "$$(dirname "$$target")" && ln -sfn "$(CURDIR)" "$$target" && \
 	echo "Linked as $$target. Enable RASD Fusion in QGIS: Plugins > Manage and Install Plugins."
 
+.PHONY: docs
+docs:  ## Bring the guide's chapter of algorithms, its figures and the translations up to date
+	python3 tools/guide.py
+	python3 tools/translate.py
+
 .PHONY: package
 package:  ## Make dist/rasd_fusion-<version>.zip
 	python3 tools/package.py

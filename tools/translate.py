@@ -6,17 +6,17 @@
 Every literal of `tr("…")` and `mark("…")`, and every paragraph of resources/help, is a source text.
 What is translated stays so; new texts come in as unfinished, those that vanished are kept as such,
 at the end, for whoever words them anew. The format is Qt Linguist's. Nothing is compiled: see
-processing/translation.py.
+processing/translation.py. The XML that is read is this repository's own.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-import xml.etree.ElementTree as ElementTree  # nosec B405: it reads this repository's own files
+import xml.etree.ElementTree as ElementTree  # nosec B405
 from collections.abc import Iterator
 from pathlib import Path
-from xml.sax.saxutils import escape  # nosec B406: it writes
+from xml.sax.saxutils import escape  # nosec B406
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUES = ROOT / "resources" / "i18n"
