@@ -149,7 +149,7 @@ def _request(
     paths: Mapping[str, str],
 ) -> AssessRequest:
     real = algorithm.parameterAsDouble
-    check_suffix(paths.get(REPORT), ".html", "A report")
+    check_suffix(paths.get(REPORT), ".html", tr("A report"))
     return AssessRequest(
         fused=raster_source(raster_layer(algorithm, values, INPUT, context)),
         reference=optional_source(algorithm, values, REFERENCE, context),

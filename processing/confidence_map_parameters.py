@@ -131,6 +131,6 @@ def _ratios(text: str) -> tuple[float, ...]:
         return tuple(float(word) for word in words)
     except ValueError as error:
         raise InputError(
-            f"The routing ratios “{text}” are not all numbers.",
-            "Give them with commas between, as in 0.3, 0.5, 0.9.",
+            tr("The routing ratios “{}” are not all numbers.").format(text),
+            tr("Give them with commas between, as in 0.3, 0.5, 0.9."),
         ) from error

@@ -53,7 +53,9 @@ class FuseFolderAlgorithm(NeedsEngine):
         except RasdError as error:
             raise as_processing_error(error) from error
         except OSError as error:
-            raise QgsProcessingException(f"The folder cannot be used: {error}.") from error
+            raise QgsProcessingException(
+                tr("The folder cannot be used: {}.").format(error)
+            ) from error
         return True
 
     def processAlgorithm(

@@ -84,8 +84,8 @@ def matching_pairs(coarse: Path, fine: Path) -> list[tuple[Path, Path]]:
     pairs = [(first[name], second[name]) for name in sorted(first.keys() & second.keys())]
     if not pairs:
         raise InputError(
-            f"No raster in {coarse} bears the same name as one in {fine}.",
-            "Name the two files of a pair alike, as in hs/field1.tif and ms/field1.tif.",
+            tr("No raster in {} bears the same name as one in {}.").format(coarse, fine),
+            tr("Name the two files of a pair alike, as in hs/field1.tif and ms/field1.tif."),
         )
     return pairs
 
@@ -94,8 +94,8 @@ def refuse_input_folder(output: Path, pairs: list[tuple[Path, Path]]) -> None:
     """OutputError where a result would be written over an input."""
     if output.resolve() in {path.resolve().parent for pair in pairs for path in pair}:
         raise OutputError(
-            f"The folder {output} holds inputs, which are never overwritten.",
-            "Choose another folder for the fused files.",
+            tr("The folder {} holds inputs, which are never overwritten.").format(output),
+            tr("Choose another folder for the fused files."),
         )
 
 
@@ -106,7 +106,8 @@ def _rasters(folder: Path) -> dict[str, Path]:
             continue
         if path.stem in found:
             raise InputError(
-                f"Two rasters in {folder} are called {path.stem}.", "Keep one of them there."
+                tr("Two rasters in {} are called {}.").format(folder, path.stem),
+                tr("Keep one of them there."),
             )
         found[path.stem] = path
     return found
@@ -116,7 +117,8 @@ def _request(coarse: Path, fine: Path, output: Path, settings: Mapping[str, Any]
     layers = [QgsRasterLayer(str(path), path.stem, "gdal") for path in (coarse, fine)]
     for layer, path in zip(layers, (coarse, fine)):
         if not layer.isValid():
-            raise InputError(f"{path} cannot be opened as a raster.", "Take it out of the folder.")
+            sentence = tr("{} cannot be opened as a raster.").format(path)
+            raise InputError(sentence, tr("Take it out of the folder."))
     return FuseRequest(
         hyperspectral=raster_source(layers[0]),
         multispectral=raster_source(layers[1]),

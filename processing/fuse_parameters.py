@@ -120,8 +120,10 @@ def check(
     ratio = algorithm.parameterAsDouble(values, ROUTING_RATIO, context)
     if not 0.0 <= ratio <= 1.0:
         raise RequestError(
-            f"The routing ratio is {ratio:g}; it is a share of the points, from 0 to 1.",
-            "0 uses attention alone, 1 the low-rank branch alone, 0.5 is a good start.",
+            tr("The routing ratio is {:g}; it is a share of the points, from 0 to 1.").format(
+                ratio
+            ),
+            tr("0 uses attention alone, 1 the low-rank branch alone, 0.5 is a good start."),
         )
     paths = {name: stated_path(values.get(name)) for name in (OUTPUT, CONFIDENCE, MODEL_OUTPUT)}
     paths[OUTPUT] = paths[OUTPUT] or "a temporary file"
@@ -151,7 +153,7 @@ def _request(
     paths: dict[str, str],
 ) -> FuseRequest:
     multispectral = raster_layer(algorithm, values, INPUT_MS, context)
-    check_suffix(paths[MODEL_OUTPUT], ".safetensors", "A model")
+    check_suffix(paths[MODEL_OUTPUT], ".safetensors", tr("A model"))
     return FuseRequest(
         hyperspectral=raster_source(raster_layer(algorithm, values, INPUT_HS, context)),
         multispectral=raster_source(multispectral),

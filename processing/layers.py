@@ -20,6 +20,7 @@ from qgis.core import (
 
 from ..rasd_qgis.contract.errors import InputError
 from ..rasd_qgis.contract.request import RasterSource
+from .translation import mark, tr
 
 _REMOTE_VSI = re.compile(
     r"/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs|hdfs)(_streaming)?[/?]", re.IGNORECASE
@@ -28,7 +29,9 @@ _REMOTE_URI = re.compile(
     r"^(https?|ftps?|WMS|WMTS|WCS|EEDAI?|OGCAPI|STACTA|STACIT|PLMOSAIC):", re.I
 )
 _SERVICE_FILE = re.compile(rb"<(GDAL_WMS|GDAL_WMTS|WMS_GDAL|WCS_GDAL|WMT_MS_Capabilities)")
-_SAVE_FIRST = "Save it to a file (right-click the layer, Export, Save As…) and choose that file."
+_SAVE_FIRST = mark(
+    "Save it to a file (right-click the layer, Export, Save As…) and choose that file."
+)
 
 
 def raster_source(layer: QgsRasterLayer) -> RasterSource:
@@ -70,16 +73,15 @@ def _is_file(path: str) -> bool:
 def _refuse_remote(layer: QgsRasterLayer) -> None:
     """InputError for whatever is no file of this computer."""
     if layer.providerType() != "gdal":
-        raise InputError(
-            f"The layer “{layer.name()}” comes from a service ({layer.providerType()}), "
-            "not from a file on this computer.",
-            _SAVE_FIRST,
-        )
+        text = tr("The layer “{}” comes from a service ({}), not from a file on this computer.")
+        raise InputError(text.format(layer.name(), layer.providerType()), tr(_SAVE_FIRST))
     path = source_path(layer)
     if _REMOTE_VSI.search(path) or _REMOTE_URI.match(path) or _is_service_file(path):
-        raise InputError(f"The layer “{layer.name()}” comes from a web service.", _SAVE_FIRST)
+        text = tr("The layer “{}” comes from a web service.")
+        raise InputError(text.format(layer.name()), tr(_SAVE_FIRST))
     if "/vsimem/" in path:
-        raise InputError(f"The layer “{layer.name()}” is held in QGIS's memory only.", _SAVE_FIRST)
+        text = tr("The layer “{}” is held in QGIS's memory only.")
+        raise InputError(text.format(layer.name()), tr(_SAVE_FIRST))
 
 
 def _is_service_file(path: str) -> bool:

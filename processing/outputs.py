@@ -25,6 +25,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ..rasd_qgis.contract.errors import OutputError
 from ..rasd_qgis.contract.request import RasterSource, Request
 from .layers import local_files, source_path
+from .translation import tr
 
 # Fields of requests that are files which are read besides the rasters.
 OTHER_INPUTS = ("model_file", "table")
@@ -42,22 +43,25 @@ def check_outputs(request: Request) -> None:
     for output in filter(None, (getattr(request, name) for name in request.outputs)):
         if any(same_file(output, path) for path in inputs):
             raise OutputError(
-                f"The output {output} is one of the inputs, which are never overwritten.",
-                "Choose another file name.",
+                tr("The output {} is one of the inputs, which are never overwritten.").format(
+                    output
+                ),
+                tr("Choose another file name."),
             )
         if any(same_file(output, path) for path in taken):
             raise OutputError(
-                f"Two outputs would be written to {output}.", "Choose a file name for each."
+                tr("Two outputs would be written to {}.").format(output),
+                tr("Choose a file name for each."),
             )
         taken.append(output)
 
 
 def check_suffix(path: str | None, suffix: str, what: str) -> None:
-    """OutputError where a path is given that does not end so. what: such as "A model"."""
+    """OutputError where a path is given that does not end so. what: such as tr("A model")."""
     if path and Path(path).suffix.lower() != suffix:
         raise OutputError(
-            f"{what} is written as {suffix}, not as {path}.",
-            f"Choose a file name that ends in {suffix}.",
+            tr("{} is written as {}, not as {}.").format(what, suffix, path),
+            tr("Choose a file name that ends in {}.").format(suffix),
         )
 
 
@@ -100,10 +104,10 @@ def refuse_open_files(project: QgsProject | None, showing: dict[str, list[str]])
     if sys.platform != "win32" or not showing:
         return
     path, ids = next(iter(showing.items()))
-    name = project.mapLayer(ids[0]).name()
+    text = tr("The output {} is open as the layer “{}”, so Windows does not let it be replaced.")
     raise OutputError(
-        f"The output {path} is open as the layer “{name}”, so Windows does not let it be replaced.",
-        "Remove that layer, or choose another file name.",
+        text.format(path, project.mapLayer(ids[0]).name()),
+        tr("Remove that layer, or choose another file name."),
     )
 
 

@@ -22,7 +22,6 @@ from qgis.core import (
     QgsRasterLayer,
 )
 
-from ..rasd_qgis.contract.errors import InputError
 from ..rasd_qgis.contract.request import TrainRequest
 from ..rasd_qgis.contract.simulate_request import (
     GREATEST_RATIO,
@@ -36,7 +35,7 @@ from .layers import raster_source
 from .outputs import check_outputs, check_suffix, stated_path
 from .simulate_parameters import response_parameters, response_values
 from .translation import mark, tr
-from .values import Numbers, is_empty, numbers_of, optional, run_of, subdataset
+from .values import Numbers, is_empty, numbers_of, optional, run_of, subdataset, unreadable
 
 REFERENCES, FOLDER, LAYOUT = "REFERENCES", "FOLDER", "LAYOUT"
 INPUTS_HS, INPUTS_MS = "INPUTS_HS", "INPUTS_MS"
@@ -137,7 +136,7 @@ def check(
 ) -> dict[str, Any]:
     """Raise the sentence for what no run could use; the values with layers for their names."""
     stated = stated_path(values.get(MODEL_OUTPUT))
-    check_suffix(stated or None, ".safetensors", "A model")
+    check_suffix(stated or None, ".safetensors", tr("A model"))
     check_outputs(_request(algorithm, values, context, stated or "a temporary.safetensors"))
     lists = (REFERENCES, INPUTS_HS, INPUTS_MS)
     return {**values, **{name: list(_layers(values, name, context)) for name in lists}}
@@ -212,10 +211,7 @@ def _layers(
         if isinstance(one, str):
             layer = QgsProcessingUtils.mapLayerFromString(one, context) or subdataset(one)
         if not isinstance(layer, QgsRasterLayer) or not layer.isValid():
-            raise InputError(
-                f"{name}: “{one}” cannot be opened as a raster.",
-                "Check that the file exists, is complete, and opens in QGIS.",
-            )
+            raise unreadable(name, one)
         yield layer
 
 

@@ -18,6 +18,7 @@ from qgis.core import (
 from ..rasd_qgis.contract.errors import InputError
 from ..rasd_qgis.contract.source import RasterSource
 from .layers import local_files, raster_source
+from .translation import tr
 from .version import plugin_version
 
 # By output name: what the dialog calls a figure, and its name in the engine's result.
@@ -35,11 +36,16 @@ def raster_layer(
     if layer is None:
         layer = subdataset(values.get(name))
     if layer is None or not layer.isValid():
-        raise InputError(
-            f"{name}: “{values.get(name)}” cannot be opened as a raster.",
-            "Check that the file exists, is complete, and opens in QGIS.",
-        )
+        raise unreadable(name, values.get(name))
     return layer
+
+
+def unreadable(name: str, value: Any) -> InputError:
+    """The error of a parameter whose value is no raster that QGIS opens."""
+    return InputError(
+        tr("{}: “{}” cannot be opened as a raster.").format(name, value),
+        tr("Check that the file exists, is complete, and opens in QGIS."),
+    )
 
 
 def optional_source(

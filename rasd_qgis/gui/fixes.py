@@ -55,12 +55,12 @@ def moved_copy(
         )
     except Exception as error:  # QgsProcessingException, and what GDAL's tools raise
         raise OutputError(
-            f"The moved copy of {layer.name()} could not be made ({error}).",
-            "Check that GDAL's provider is switched on in Processing's options.",
+            tr("The moved copy of {} could not be made ({}).").format(layer.name(), error),
+            tr("Check that GDAL's provider is switched on in Processing's options."),
         ) from error
     copy = QgsRasterLayer(made["OUTPUT"], tr("{} (moved)").format(layer.name()), "gdal")
     if not copy.isValid():
-        raise OutputError(f"The moved copy {path} cannot be opened.")
+        raise OutputError(tr("The moved copy {} cannot be opened.").format(path))
     QgsProject.instance().addMapLayer(copy)
     return copy
 
@@ -71,8 +71,8 @@ def _moved_bounds(
     """Left, top, right and bottom of the moved layer, in its CRS."""
     if layer.crs() != guide.crs():
         raise InputError(
-            f"{layer.name()} and {guide.name()} lie in different CRSs.",
-            "Reproject the hyperspectral layer first, then look again.",
+            tr("{} and {} lie in different CRSs.").format(layer.name(), guide.name()),
+            tr("Reproject the hyperspectral layer first, then look again."),
         )
     box = layer.extent()
     east, south = right * guide.rasterUnitsPerPixelX(), down * guide.rasterUnitsPerPixelY()

@@ -84,6 +84,8 @@ def _copy_to(folder: Path) -> None:
                 shutil.copyfile(SHIPPED / name, target)
     except OSError as error:
         raise OutputError(
-            f"The sample scene cannot be copied to {folder} ({error.strerror or error}).",
-            "Make room there, or allow writing.",
+            tr("The sample scene cannot be copied to {} ({}).").format(
+                folder, error.strerror or error
+            ),
+            tr("Make room there, or allow writing."),
         ) from error

@@ -88,6 +88,10 @@
         <translation>所用分辨率比</translation>
     </message>
     <message>
+        <source>A report</source>
+        <translation>报告</translation>
+    </message>
+    <message>
         <source>Fused layer</source>
         <translation>融合图层</translation>
     </message>
@@ -186,6 +190,14 @@
     <message>
         <source>Share of points in the low-rank branch, by ratio</source>
         <translation>各比例下进入低秩分支的点的占比</translation>
+    </message>
+    <message>
+        <source>Give them with commas between, as in 0.3, 0.5, 0.9.</source>
+        <translation>请以逗号分隔，例如 0.3, 0.5, 0.9。</translation>
+    </message>
+    <message>
+        <source>The routing ratios “{}” are not all numbers.</source>
+        <translation>路由比例“{}”并非全是数字。</translation>
     </message>
     <message>
         <source>Derive components and a vegetation index</source>
@@ -328,6 +340,10 @@
         <translation>第 {} 对，共 {} 对：{}</translation>
     </message>
     <message>
+        <source>The folder cannot be used: {}.</source>
+        <translation>无法使用该文件夹：{}。</translation>
+    </message>
+    <message>
         <source>Folder of hyperspectral files</source>
         <translation>高光谱文件所在文件夹</translation>
     </message>
@@ -348,12 +364,48 @@
         <translation>未能融合的影像对数</translation>
     </message>
     <message>
+        <source>Name the two files of a pair alike, as in hs/field1.tif and ms/field1.tif.</source>
+        <translation>请为一对影像的两个文件取相同的名称，例如 hs/field1.tif 和 ms/field1.tif。</translation>
+    </message>
+    <message>
+        <source>Choose another folder for the fused files.</source>
+        <translation>请为融合结果选择另一个文件夹。</translation>
+    </message>
+    <message>
+        <source>Keep one of them there.</source>
+        <translation>请只保留其中一个。</translation>
+    </message>
+    <message>
+        <source>Take it out of the folder.</source>
+        <translation>请将其移出该文件夹。</translation>
+    </message>
+    <message>
+        <source>No raster in {} bears the same name as one in {}.</source>
+        <translation>{} 中没有栅格与 {} 中的栅格同名。</translation>
+    </message>
+    <message>
+        <source>The folder {} holds inputs, which are never overwritten.</source>
+        <translation>文件夹 {} 中有输入文件，输入文件绝不会被覆盖。</translation>
+    </message>
+    <message>
+        <source>{} cannot be opened as a raster.</source>
+        <translation>{} 无法作为栅格打开。</translation>
+    </message>
+    <message>
+        <source>Two rasters in {} are called {}.</source>
+        <translation>{} 中有两个栅格名为 {}。</translation>
+    </message>
+    <message>
         <source>Routing ratio used</source>
         <translation>所用路由比例</translation>
     </message>
     <message>
         <source>Training steps</source>
         <translation>训练步数</translation>
+    </message>
+    <message>
+        <source>A model</source>
+        <translation>模型</translation>
     </message>
     <message>
         <source>Model</source>
@@ -386,6 +438,62 @@
     <message>
         <source>Training steps (in place of the time)</source>
         <translation>训练步数（代替时间）</translation>
+    </message>
+    <message>
+        <source>0 uses attention alone, 1 the low-rank branch alone, 0.5 is a good start.</source>
+        <translation>0 表示只用注意力，1 表示只用低秩分支，可从 0.5 开始。</translation>
+    </message>
+    <message>
+        <source>The routing ratio is {:g}; it is a share of the points, from 0 to 1.</source>
+        <translation>路由比例为 {:g}；它是点的占比，应在 0 到 1 之间。</translation>
+    </message>
+    <message>
+        <source>Save it to a file (right-click the layer, Export, Save As…) and choose that file.</source>
+        <translation>请将其保存为文件（右键单击图层，导出，另存为…），再选择该文件。</translation>
+    </message>
+    <message>
+        <source>The layer “{}” comes from a service ({}), not from a file on this computer.</source>
+        <translation>图层“{}”来自服务（{}），而不是本机上的文件。</translation>
+    </message>
+    <message>
+        <source>The layer “{}” comes from a web service.</source>
+        <translation>图层“{}”来自网络服务。</translation>
+    </message>
+    <message>
+        <source>The layer “{}” is held in QGIS's memory only.</source>
+        <translation>图层“{}”仅存在于 QGIS 的内存中。</translation>
+    </message>
+    <message>
+        <source>The output {} is open as the layer “{}”, so Windows does not let it be replaced.</source>
+        <translation>输出 {} 已作为图层“{}”打开，因此 Windows 不允许替换它。</translation>
+    </message>
+    <message>
+        <source>Remove that layer, or choose another file name.</source>
+        <translation>请移除该图层，或选择另一个文件名。</translation>
+    </message>
+    <message>
+        <source>Choose another file name.</source>
+        <translation>请选择另一个文件名。</translation>
+    </message>
+    <message>
+        <source>Choose a file name for each.</source>
+        <translation>请分别选择文件名。</translation>
+    </message>
+    <message>
+        <source>{} is written as {}, not as {}.</source>
+        <translation>{}应保存为 {}，而不是 {}。</translation>
+    </message>
+    <message>
+        <source>Choose a file name that ends in {}.</source>
+        <translation>请选择以 {} 结尾的文件名。</translation>
+    </message>
+    <message>
+        <source>The output {} is one of the inputs, which are never overwritten.</source>
+        <translation>输出 {} 是输入之一，输入文件绝不会被覆盖。</translation>
+    </message>
+    <message>
+        <source>Two outputs would be written to {}.</source>
+        <translation>两个输出将写入同一文件 {}。</translation>
     </message>
     <message>
         <source>Set up the engine</source>
@@ -612,6 +720,14 @@
         <translation>损失曲线（图片）</translation>
     </message>
     <message>
+        <source>Check that the file exists, is complete, and opens in QGIS.</source>
+        <translation>请检查文件是否存在、是否完整，以及能否在 QGIS 中打开。</translation>
+    </message>
+    <message>
+        <source>{}: “{}” cannot be opened as a raster.</source>
+        <translation>{}：“{}”无法作为栅格打开。</translation>
+    </message>
+    <message>
         <source>Reading wavelengths</source>
         <translation>正在读取波长</translation>
     </message>
@@ -688,8 +804,28 @@
         <translation>{} 个波段</translation>
     </message>
     <message>
+        <source>Reproject the hyperspectral layer first, then look again.</source>
+        <translation>请先将高光谱图层重投影，然后重新检查。</translation>
+    </message>
+    <message>
+        <source>Check that GDAL's provider is switched on in Processing's options.</source>
+        <translation>请检查“处理”选项中是否启用了 GDAL 提供者。</translation>
+    </message>
+    <message>
         <source>{} (moved)</source>
         <translation>{}（已平移）</translation>
+    </message>
+    <message>
+        <source>The moved copy {} cannot be opened.</source>
+        <translation>无法打开平移后的副本 {}。</translation>
+    </message>
+    <message>
+        <source>{} and {} lie in different CRSs.</source>
+        <translation>{} 与 {} 的坐标参照系不同。</translation>
+    </message>
+    <message>
+        <source>The moved copy of {} could not be made ({}).</source>
+        <translation>无法生成 {} 的平移副本（{}）。</translation>
     </message>
     <message>
         <source>Preview…</source>
@@ -1112,6 +1248,10 @@
         <translation>阈值</translation>
     </message>
     <message>
+        <source>Put the layer on top of the map</source>
+        <translation>将图层置于地图最上层</translation>
+    </message>
+    <message>
         <source>Threshold of confidence</source>
         <translation>置信度阈值</translation>
     </message>
@@ -1154,6 +1294,14 @@
     <message>
         <source>Sample scene of RASD Fusion</source>
         <translation>RASD Fusion 示例影像</translation>
+    </message>
+    <message>
+        <source>Make room there, or allow writing.</source>
+        <translation>请在那里腾出空间，或允许写入。</translation>
+    </message>
+    <message>
+        <source>The sample scene cannot be copied to {} ({}).</source>
+        <translation>无法将示例影像复制到 {}（{}）。</translation>
     </message>
     <message>
         <source>an NVIDIA driver was found</source>

@@ -48,6 +48,19 @@ def write_raster(
     return path
 
 
+def read(path: Path | str) -> np.ndarray:
+    """All bands of a raster."""
+    return gdal.Open(str(path)).ReadAsArray()
+
+
+def run(algorithm, values, context, feedback) -> dict:
+    """The results of a run that ends well."""
+    assert algorithm.checkParameterValues(values, context) == (True, "")
+    results, done = algorithm.run(values, context, feedback)
+    assert done, feedback.errors
+    return results
+
+
 def scene(seed: int = 0) -> np.ndarray:
     """A fine scene (BANDS, 96, 96): fields with sharp borders, each a mixture of three spectra."""
     random = np.random.default_rng(seed)
@@ -90,6 +103,32 @@ class Pair:
             "OUTPUT": str(self.folder / "fused.tif"),
         }
         return {**usual, **changes}
+
+
+@dataclass
+class Scene:
+    """A reference, and what is asked of it."""
+
+    folder: Path
+    reference: Path
+
+    def simulate(self, **changes) -> dict:
+        usual = {
+            "INPUT": str(self.reference),
+            "RESPONSE": "random",
+            "OUTPUT_HS": str(self.folder / "hs.tif"),
+            "OUTPUT_MS": str(self.folder / "ms.tif"),
+        }
+        return {**usual, **changes}
+
+    def assess(self, fused, **changes) -> dict:
+        return {"INPUT": str(fused), "REFERENCE": str(self.reference), **changes}
+
+
+@pytest.fixture
+def ground(tmp_path) -> Scene:
+    fine = np.rint(scene()).astype("uint16")
+    return Scene(tmp_path, write_raster(tmp_path / "truth.tif", fine, 10.0, nodata=65535))
 
 
 @pytest.fixture

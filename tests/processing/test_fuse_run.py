@@ -15,13 +15,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsProcessing,
     QgsProcessingAlgRunnerTask,
-    QgsProcessingModelAlgorithm,
-    QgsProcessingModelChildAlgorithm,
-    QgsProcessingModelChildParameterSource,
-    QgsProcessingModelOutput,
-    QgsProcessingModelParameter,
     QgsProcessingOutputLayerDefinition,
-    QgsProcessingParameterRasterLayer,
     QgsRasterLayer,
     QgsRasterRange,
     QgsSingleBandPseudoColorRenderer,
@@ -29,25 +23,25 @@ from qgis.core import (
 
 from rasd_fusion.rasd_qgis.engine_link import child as children
 
-from .conftest import BANDS, COARSE, RATIO, coarse_view, guide_view, scene, write_raster
+from .conftest import (
+    BANDS,
+    COARSE,
+    RATIO,
+    coarse_view,
+    guide_view,
+    read,
+    run,
+    scene,
+    write_raster,
+)
 
 pytestmark = pytest.mark.usefixtures("engine")
 SIDE = COARSE * RATIO
 NUMBERS = ("ROUTING_RATIO_USED", "LOW_RANK_SHARE", "STEPS", "CONSISTENCY_HS", "CONSISTENCY_MS")
 
 
-def read(path) -> np.ndarray:
-    return gdal.Open(str(path)).ReadAsArray()
-
-
 def leftovers(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if ".rasd-" in path.name]
-
-
-def run(fuse, values, context, feedback) -> dict:
-    results, done = fuse.run(values, context, feedback)
-    assert done, feedback.errors
-    return results
 
 
 def load_results(fuse, values, context, feedback):
@@ -282,89 +276,6 @@ def test_batch(provider, pair, context, feedback):
     first, second = map(read, maps)
     assert first.shape == second.shape
     assert (first != second).any()
-
-
-def chain() -> QgsProcessingModelAlgorithm:
-    """A model: fuse, then statistics of the fused raster and a rounded copy of the confidence."""
-    model = QgsProcessingModelAlgorithm("chain", "tests")
-    source = QgsProcessingModelChildParameterSource
-    for name in ("HS", "MS"):
-        parameter = QgsProcessingModelParameter(name)
-        model.addModelParameter(QgsProcessingParameterRasterLayer(name, name), parameter)
-    steps = (
-        (
-            "fuse",
-            "rasd:fuse",
-            {
-                "INPUT_HS": source.fromModelParameter("HS"),
-                "INPUT_MS": source.fromModelParameter("MS"),
-                "TRAINING_STEPS": source.fromStaticValue(2),
-                "ROUTING_RATIO": source.fromExpression("0.2 + 0.1"),
-            },
-            [("CONFIDENCE", "Map")],
-        ),
-        (
-            "translate",
-            "gdal:translate",
-            {"INPUT": source.fromChildOutput("fuse", "OUTPUT")},
-            [("OUTPUT", "Copy")],
-        ),
-        (
-            "statistics",
-            "native:rasterlayerstatistics",
-            {
-                "INPUT": source.fromChildOutput("translate", "OUTPUT"),
-                "BAND": source.fromStaticValue(1),
-            },
-            [],
-        ),
-    )
-    for child_id, algorithm, values, finals in steps:
-        child = QgsProcessingModelChildAlgorithm(algorithm)
-        child.setChildId(child_id)
-        child.setDescription(child_id)
-        for name, value in values.items():
-            child.addParameterSources(name, [value])
-        outputs = {}
-        for output, title in finals:
-            final = QgsProcessingModelOutput(title, title)
-            final.setChildId(child_id)
-            final.setChildOutputName(output)
-            outputs[title] = final
-        child.setModelOutputs(outputs)
-        model.addChildAlgorithm(child)
-    model.initAlgorithm()
-    return model
-
-
-def test_a_graphical_model_chains_the_result_into_other_algorithms(
-    provider, pair, context, feedback
-):
-    model = chain()
-    assert model.childAlgorithm("fuse").algorithm() is not None
-    values = {"HS": str(pair.hs), "MS": str(pair.ms)}
-    values["fuse:Map"] = "TEMPORARY_OUTPUT"
-    values["translate:Copy"] = str(pair.folder / "copy.tif")
-    results, done = model.run(values, context, feedback)
-    assert done, feedback.errors
-    assert gdal.Open(str(pair.folder / "copy.tif")).RasterCount == BANDS
-    inner = results["CHILD_RESULTS"]
-    assert inner["fuse"]["ROUTING_RATIO_USED"] == pytest.approx(0.3)
-    assert inner["statistics"]["MAX"] > inner["statistics"]["MIN"] >= 0
-    assert QgsRasterLayer(results["fuse:Map"], "map", "gdal").isValid()
-
-
-def test_a_model_stored_and_loaded_runs_as_a_user_stored_it(provider, pair, context, feedback):
-    path = pair.folder / "chain.model3"
-    assert chain().toFile(str(path))
-    model = QgsProcessingModelAlgorithm()
-    assert model.fromFile(str(path))
-    model.initAlgorithm()
-    values = {"HS": str(pair.hs), "MS": str(pair.ms), "fuse:Map": "TEMPORARY_OUTPUT"}
-    values["translate:Copy"] = str(pair.folder / "copy.tif")
-    results, done = model.run(values, context, feedback)
-    assert done, feedback.errors
-    assert Path(results["translate:Copy"]).is_file()
 
 
 @pytest.mark.parametrize("phase", ["start", "middle"])

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,51 +14,19 @@ from qgis.core import (
     QgsApplication,
     QgsExpression,
     QgsProcessingAlgRunnerTask,
-    QgsProcessingModelAlgorithm,
-    QgsProcessingModelChildAlgorithm,
-    QgsProcessingModelChildParameterSource,
-    QgsProcessingModelOutput,
-    QgsProcessingModelParameter,
     QgsProcessingOutputHtml,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterRasterLayer,
     QgsSingleBandPseudoColorRenderer,
 )
 
 from rasd_fusion.processing import assess_parameters, simulate_parameters
 
-from .conftest import BANDS, GUIDE_BANDS, RATIO, coarse_view, scene, write_raster
+from .conftest import BANDS, GUIDE_BANDS, RATIO, coarse_view, read, run, scene, write_raster
 
 FIGURES = ("PSNR", "SAM", "ERGAS", "SSIM", "UIQI", "Q2N", "RMSE", "CORRELATION")
 BLIND_FIGURES = ("D_LAMBDA", "D_S", "QNR", "CONSISTENCY_HS", "CONSISTENCY_MS", "RATIO_USED")
-
-
-@dataclass
-class Scene:
-    """A reference, and what is asked of it."""
-
-    folder: Path
-    reference: Path
-
-    def simulate(self, **changes) -> dict:
-        usual = {
-            "INPUT": str(self.reference),
-            "RESPONSE": "random",
-            "OUTPUT_HS": str(self.folder / "hs.tif"),
-            "OUTPUT_MS": str(self.folder / "ms.tif"),
-        }
-        return {**usual, **changes}
-
-    def assess(self, fused, **changes) -> dict:
-        return {"INPUT": str(fused), "REFERENCE": str(self.reference), **changes}
-
-
-@pytest.fixture
-def ground(tmp_path) -> Scene:
-    fine = np.rint(scene()).astype("uint16")
-    return Scene(tmp_path, write_raster(tmp_path / "truth.tif", fine, 10.0, nodata=65535))
 
 
 @pytest.fixture
@@ -73,16 +37,6 @@ def simulate(provider):
 @pytest.fixture
 def assess(provider):
     return provider.algorithm("assess").create()
-
-
-def read(path) -> np.ndarray:
-    return gdal.Open(str(path)).ReadAsArray()
-
-
-def run(algorithm, values, context, feedback) -> dict:
-    results, done = algorithm.run(values, context, feedback)
-    assert done, feedback.errors
-    return results
 
 
 def refusal(algorithm, values, context) -> str:
@@ -324,103 +278,3 @@ class TestWithTheEngine:
         assert time.monotonic() - start < 2.0
         assert outcome == [False]
         assert [path.name for path in tmp_path.iterdir() if path.suffix != ".xml"] == ["big.tif"]
-
-    def test_a_graphical_model_simulates_fuses_and_assesses_by_qgis_process(
-        self, provider, root, ground
-    ):
-        path = ground.folder / "round.model3"
-        assert round_trip().toFile(str(path))
-        command = [sys.executable, str(root / "tools" / "qgis_process"), "run", str(path), "--"]
-        outputs = {"assess:Report": "report.html", "fuse:Fused": "fused.tif"}
-        command += [f"REFERENCE={ground.reference}"]
-        command += [f"{name}={ground.folder / file}" for name, file in outputs.items()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        fused = read(ground.folder / "fused.tif").astype(float)
-        assert fused.shape == (BANDS, 96, 96)
-        error = np.abs(fused - scene()).mean()
-        assert error < 0.1 * scene().std()
-        words = re.sub(r"<[^>]+>", " ", (ground.folder / "report.html").read_text("utf-8"))
-        psnr = float(re.search(r"PSNR\s+([\d.]+) dB", words).group(1))
-        peak = float(read(ground.reference).max())
-        truth = read(ground.reference).astype(float)
-        expected = 10 * np.log10(peak**2 / ((fused - truth) ** 2).mean((1, 2)))
-        assert psnr == pytest.approx(expected.mean(), abs=0.01)
-        assert "QNR" in words
-
-    def test_figures_of_a_model_feed_other_steps(self, provider, ground, context, feedback):
-        model = round_trip()
-        values = {"REFERENCE": str(ground.reference)}
-        values["fuse:Fused"] = str(ground.folder / "fused.tif")
-        values["assess:Report"] = str(ground.folder / "report.html")
-        results, done = model.run(values, context, feedback)
-        assert done, feedback.errors
-        inner = results["CHILD_RESULTS"]
-        assert inner["simulate"]["GUIDE_BANDS"] == GUIDE_BANDS
-        assert inner["assess"]["RATIO_USED"] == RATIO
-        assert inner["assess"]["CONSISTENCY_HS"] < 0.02
-        assert inner["constant"]["OUTPUT"]
-        constant = read(inner["constant"]["OUTPUT"])
-        np.testing.assert_allclose(constant, inner["assess"]["PSNR"], rtol=1e-5)
-
-
-def round_trip() -> QgsProcessingModelAlgorithm:
-    """A model: a pair of a reference, fused, assessed; and a raster that holds the PSNR."""
-    source = QgsProcessingModelChildParameterSource
-    static, child = source.fromStaticValue, source.fromChildOutput
-    reference = source.fromModelParameter("REFERENCE")
-    pair = {
-        "INPUT_HS": child("simulate", "OUTPUT_HS"),
-        "INPUT_MS": child("simulate", "OUTPUT_MS"),
-    }
-    steps = (
-        (
-            "simulate",
-            "rasd:simulate",
-            {
-                "INPUT": reference,
-                "RATIO": static(RATIO),
-                "RESPONSE": static("random"),
-                "RANDOM_BANDS": static(GUIDE_BANDS),
-            },
-            [],
-        ),
-        ("fuse", "rasd:fuse", {**pair, "TRAINING_STEPS": static(3)}, [("OUTPUT", "Fused")]),
-        (
-            "assess",
-            "rasd:assess",
-            {**pair, "INPUT": child("fuse", "OUTPUT"), "REFERENCE": reference},
-            [("REPORT", "Report")],
-        ),
-        (
-            "constant",
-            "native:createconstantrasterlayer",
-            {
-                "EXTENT": static("500000,500100,4499900,4500000 [EPSG:32632]"),
-                "TARGET_CRS": static("EPSG:32632"),
-                "PIXEL_SIZE": static(10),
-                "NUMBER": child("assess", "PSNR"),
-                "OUTPUT_TYPE": static(5),
-            },
-            [],
-        ),
-    )
-    model = QgsProcessingModelAlgorithm("round trip", "tests")
-    parameter = QgsProcessingParameterRasterLayer("REFERENCE", "Reference")
-    model.addModelParameter(parameter, QgsProcessingModelParameter("REFERENCE"))
-    for child_id, algorithm, values, finals in steps:
-        step = QgsProcessingModelChildAlgorithm(algorithm)
-        step.setChildId(child_id)
-        step.setDescription(child_id)
-        for name, value in values.items():
-            step.addParameterSources(name, [value])
-        outputs = {}
-        for output, title in finals:
-            final = QgsProcessingModelOutput(title, title)
-            final.setChildId(child_id)
-            final.setChildOutputName(output)
-            outputs[title] = final
-        step.setModelOutputs(outputs)
-        model.addChildAlgorithm(step)
-    model.initAlgorithm()
-    return model

@@ -22,7 +22,7 @@ from qgis.core import (
     QgsSingleBandPseudoColorRenderer,
 )
 
-from .conftest import GUIDE_BANDS, scene, write_raster
+from .conftest import GUIDE_BANDS, read, run, scene, write_raster
 
 SIDE = 24
 
@@ -64,23 +64,22 @@ def maps(provider):
     return provider.algorithm("confidencemap").create()
 
 
-def run(algorithm, values, context, feedback) -> dict:
-    assert algorithm.checkParameterValues(values, context) == (True, "")
-    results, done = algorithm.run(values, context, feedback)
-    assert done, feedback.errors
-    return results
-
-
-def read(path) -> np.ndarray:
-    return gdal.Open(str(path)).ReadAsArray()
-
-
 @pytest.fixture
 def trained(fuse, pair, context, feedback, engine) -> str:
     """A model of the pair's own scene."""
     model = str(pair.folder / "scene.safetensors")
     run(fuse, pair.values(MODEL_OUTPUT=model, SEED=3), context, feedback)
     return model
+
+
+def asked(pair, model) -> dict:
+    """What is asked of rasd:confidencemap."""
+    return {
+        "INPUT_HS": str(pair.hs),
+        "INPUT_MS": str(pair.ms),
+        "MODEL_FILE": str(model),
+        "FOLDER": str(pair.folder / "maps"),
+    }
 
 
 @pytest.mark.parametrize("name", ["train", "confidencemap"])
@@ -225,13 +224,7 @@ def test_maps_of_several_ratios(maps, fuse, pair, trained, context, feedback):
 
 
 def test_maps_arrive_in_the_project_styled(maps, pair, trained, context, feedback):
-    values = {
-        "INPUT_HS": str(pair.hs),
-        "INPUT_MS": str(pair.ms),
-        "MODEL_FILE": trained,
-        "ROUTING_RATIOS": "0.3,0.9",
-        "FOLDER": str(pair.folder / "maps"),
-    }
+    values = {**asked(pair, trained), "ROUTING_RATIOS": "0.3,0.9"}
     context.project().removeAllMapLayers()
     run(maps, values, context, feedback)
     assert handleAlgorithmResults(maps, context, feedback, False, {})
@@ -265,13 +258,7 @@ def test_maps_arrive_in_the_project_styled(maps, pair, trained, context, feedbac
 def test_maps_that_cannot_be_made_are_refused(maps, pair, context, looks_ready, changes, word):
     model = pair.folder / "m.safetensors"
     model.write_bytes(b"no model")
-    values = {
-        "INPUT_HS": str(pair.hs),
-        "INPUT_MS": str(pair.ms),
-        "MODEL_FILE": str(model),
-        "FOLDER": str(pair.folder / "maps"),
-        **changes,
-    }
+    values = {**asked(pair, model), **changes}
     fine, sentence = maps.checkParameterValues(values, context)
     assert not fine
     assert word in sentence
@@ -280,12 +267,7 @@ def test_maps_that_cannot_be_made_are_refused(maps, pair, context, looks_ready, 
 def test_a_file_that_is_no_model_is_refused(maps, pair, context, feedback, engine):
     model = pair.folder / "m.safetensors"
     model.write_bytes(b"no model")
-    values = {
-        "INPUT_HS": str(pair.hs),
-        "INPUT_MS": str(pair.ms),
-        "MODEL_FILE": str(model),
-        "FOLDER": str(pair.folder / "maps"),
-    }
+    values = asked(pair, model)
     _, done = maps.run(values, context, feedback)
     assert not done
     assert "is not a model file" in str(feedback.errors)

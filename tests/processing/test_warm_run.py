@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal
 from qgis.core import QgsProcessingContext
 
 from rasd_fusion.rasd_qgis.engine_link import child as children
 from rasd_fusion.rasd_qgis.engine_link import environment, warm
 
-from .conftest import Feedback
+from .conftest import Feedback, read
 
 pytestmark = [
     pytest.mark.usefixtures("engine", "alone"),
@@ -49,10 +48,6 @@ def wait_for(condition, seconds: float) -> bool:
     return condition()
 
 
-def pixels(path) -> np.ndarray:
-    return gdal.Open(str(path)).ReadAsArray()
-
-
 def run(fuse, pair, context, **changes) -> str:
     """A run without training; the path of the fused raster."""
     feedback = Feedback()
@@ -69,7 +64,7 @@ def test_a_warm_engine_gives_the_pixels_of_a_cold_one(fuse, pair, context):
         again = str(pair.folder / f"{name}_again.tif")
         run(fuse, pair, context, OUTPUT=trained, TRAINING_STEPS=4, SEED=3, MODEL_OUTPUT=model)
         run(fuse, pair, context, OUTPUT=again, MODEL="file", MODEL_FILE=model)
-        return [pixels(trained), pixels(again)]
+        return [read(trained), read(again)]
 
     cold = both("cold")
     (pid,) = engines()
@@ -160,7 +155,7 @@ def test_runs_in_several_threads_have_an_engine_each(fuse, pair, context):
         time.sleep(0.02)
     assert most == 2
     assert list(outcomes.values()) == [True, True]
-    first, second = map(pixels, outcomes)
+    first, second = map(read, outcomes)
     np.testing.assert_array_equal(first, second)
     assert wait_for(lambda: engines() == {warm.process_id()}, 5.0)
 
