@@ -174,6 +174,8 @@ def explore_routes() -> Waits:
     yield from choose("Raster", FUSION_MENU, "Routing explorer")
     dock = yield from child(iface.mainWindow(), QWidget, "rasdRoutingExplorer")
     yield lambda: dock.layer
+    click(dock.findChild(QPushButton, "rasdRouteTop"))
+    yield from pause(1)
     slider = dock.findChild(QSlider)
     for _ in range(12):
         QTest.keyClick(slider, Qt.Key.Key_Right)

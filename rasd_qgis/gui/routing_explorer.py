@@ -50,6 +50,7 @@ class RoutingDock(QDockWidget):
         project = QgsProject.instance()
         project.layersAdded.connect(self._only_confidence)
         project.layersRemoved.connect(self._only_confidence)
+        project.layerTreeRoot().layerOrderChanged.connect(self._offer_top)
 
     @property
     def layer(self) -> QgsRasterLayer | None:
@@ -93,6 +94,8 @@ class RoutingDock(QDockWidget):
         form.addRow(tr("Stage"), self._stage)
         form.addRow(tr("Threshold"), self._slider)
         form.addRow("", self._number)
+        self._raise = _button(tr("Put the layer on top of the map"), "rasdRouteTop", self._to_top)
+        form.addRow("", self._raise)
         form.addRow(
             _button(tr("Half of the points each"), "rasdRouteHalf", self._split_evenly),
             _button(tr("Usual colours"), "rasdRouteUsual", self.release),
@@ -136,10 +139,24 @@ class RoutingDock(QDockWidget):
             self._stage.addItems(self._routes.bands())
         self._stage.blockSignals(False)
         self._list_bars()
+        self._offer_top()
         if self._routes:
             self._split_evenly()
         else:
             self._share.setText(tr("Add a confidence layer that rasd:fuse made."))
+
+    def _offer_top(self) -> None:
+        """The button is of use only where other layers may cover this one."""
+        above = QgsProject.instance().layerTreeRoot().layerOrder()[:1]
+        self._raise.setVisible(self.layer is not None and self.layer not in above)
+
+    def _to_top(self) -> None:
+        """Move the layer above all others, out of its group."""
+        root = QgsProject.instance().layerTreeRoot()
+        node = root.findLayer(self.layer.id()) if self.layer else None
+        if node is not None:
+            root.insertChildNode(0, node.clone())
+            node.parent().removeChildNode(node)
 
     def _list_bars(self) -> None:
         while self._bars.count():

@@ -125,3 +125,13 @@ def test_a_removed_layer_is_let_go(qtbot, confidence, dock, project):
     assert dock.layer is None
     dock.set_threshold(0.2)
     qtbot.wait(100)
+
+
+def test_a_covered_layer_is_put_on_top(qtbot, confidence, dock, pair, project):
+    button = dock.findChild(QPushButton, "rasdRouteTop")
+    assert project.layerTreeRoot().layerOrder()[-1] is confidence
+    qtbot.waitUntil(button.isVisible)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert project.layerTreeRoot().layerOrder()[0] is confidence
+    assert dock.layer is confidence and len(project.mapLayers()) == 3
+    qtbot.waitUntil(lambda: not button.isVisible())
