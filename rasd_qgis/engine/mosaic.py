@@ -7,7 +7,7 @@ the blocks that this completed, each once. Neither holds more than a tile, howev
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .rasters.spool import Pieces
 from .rasters.write import BLOCK
+from .resume import Journal
 from .scene.blend import Blender, Carry
 from .scene.tile import Place
 from .service.stages import Behind
@@ -29,6 +30,10 @@ class Layers(Protocol):
     @property
     def count(self) -> int:
         """How many."""
+
+    @property
+    def missing(self) -> list[bool]:
+        """By layer, whether any pixel so far is nodata."""
 
     def stored(self, piece: Tensor) -> list[np.ndarray]:
         """A finished piece of stacked channels, (channels, h, w), as each layer stores it."""
@@ -42,16 +47,24 @@ class Mosaic:
 
     folder: for what waits; it must be there, and is left there. Disk: the rows of tiles that have
     not all been written yet, as they are stored, and one overlap across the image in float32.
+    journal: where finished tiles are noted; what they consist of then stays in the folder.
     """
 
-    def __init__(self, rows: list[list[Place]], layers: Layers, folder: Path) -> None:
+    def __init__(
+        self,
+        rows: list[list[Place]],
+        layers: Layers,
+        folder: Path,
+        journal: Journal | None = None,
+    ) -> None:
         self._places = [place for row in rows for place in row]
         self._layers = layers
         lines = [0, *(row[0].rows.stop - row[0].rows.after for row in rows)]
         columns = [0, *(place.cols.stop - place.cols.after for place in rows[0])]
         self._shape = lines[-1], columns[-1]
-        self._pieces = Pieces(folder, lines, columns, layers.count)
-        self._blender = Blender(Carry(folder))
+        self._pieces = Pieces(folder, lines, columns, layers.count, journal is not None)
+        self._blender = Blender(Carry(folder, journal is not None))
+        self._journal = journal
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Mosaic:
@@ -63,16 +76,26 @@ class Mosaic:
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
-    def add(self, number: int, values: Tensor) -> None:
-        """Add tile `number`: (channels, H, W) on the CPU; `values` is used up."""
-        self._keeping.call(self._keep, number, values)
+    def take_up(self, count: int) -> None:
+        """Take the first tiles, which an earlier run finished, from the folder."""
+        self._keeping.call(self._rewrite, count)
+
+    def add(self, number: int, values: Tensor, record: Mapping[str, Any] | None = None) -> None:
+        """Add tile `number`: (channels, H, W) on the CPU; `values` is used up. record: noted."""
+        self._keeping.call(self._keep, number, values, record)
+
+    def _rewrite(self, count: int) -> None:
+        for place in self._places[:count]:
+            self._writing.call(self._write, place)
 
     @torch.inference_mode()
-    def _keep(self, number: int, values: Tensor) -> None:
+    def _keep(self, number: int, values: Tensor, record: Mapping[str, Any] | None) -> None:
         """Blend and encode a tile, and have the blocks written that it completes."""
         place = self._places[number]
         _, _, piece = self._blender.add(place, values)
-        self._pieces.put(number, self._layers.stored(piece))
+        files = self._pieces.put(number, self._layers.stored(piece))
+        if self._journal is not None:
+            self._journal.add({**(record or {}), "missing": self._layers.missing}, files)
         self._blender.forget(place)
         self._writing.call(self._write, place)
 
@@ -81,7 +104,7 @@ class Mosaic:
         for window in self._completed(place):
             for layer, values in enumerate(self._pieces.read(window)):
                 self._layers.put(layer, window, values)
-        if not place.cols.after:
+        if self._journal is None and not place.cols.after:
             self._pieces.drop_above(self._on_block(place.rows.stop - place.rows.after, 0))
 
     def _completed(self, place: Place) -> Iterator[Window]:

@@ -97,6 +97,16 @@ class Outputs:
         """How many rasters there are."""
         return len(self._writers)
 
+    @property
+    def missing(self) -> list[bool]:
+        """By raster, whether any pixel so far is nodata."""
+        return [writer.has_missing for writer in self._writers]
+
+    @missing.setter
+    def missing(self, known: list[bool]) -> None:
+        for writer, has_missing in zip(self._writers, known):
+            writer.has_missing = has_missing
+
     def stored(self, piece: Tensor) -> list[np.ndarray]:
         """A blended piece of stacked channels (channels, h, w), as each raster stores it."""
         valid = (piece[-1] > 0.5).numpy()

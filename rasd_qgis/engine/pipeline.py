@@ -6,7 +6,7 @@ read → align → model (survey, reduce, normalise, train; or a file) → tile 
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from .scene.tile import Tile, plan, read_tile
 from .service.device import choose_device
 from .service.report import Phase, Reporter
 from .service.stages import ahead
-from .workspace import workspace
+from .workspace import Workspace, workspace
 
 
 def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
@@ -36,16 +36,17 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
         check_outputs(request, hs)
         pair = align(hs, ms, request.extent, reporter)
         reading.progress(1.0)
-        fusion = obtain(request, pair, device, reporter)
-        model_id = model_hash(fusion.model)
-        with Outputs(request, pair, fusion, model_id, reporter) as outputs:
-            found = fuse_tiles(
-                request, pair, fusion, outputs, device, reporter.phase("fusing", 0.75, 0.95)
-            )
-            reporter.phase("writing", 0.95, 1.0)
-            outputs.finish()
-            if request.model_output:
-                write_model(request.model_output, request.run_id, fusion.model, fusion.card)
+        with workspace(request, pair, device, reporter) as work:
+            fusion = work.trained(device) or obtain(request, pair, device, reporter, work.notes)
+            work.keep_trained(fusion)
+            model_id = model_hash(fusion.model)
+            with Outputs(request, pair, fusion, model_id, reporter) as outputs:
+                phase = reporter.phase("fusing", 0.75, 0.95)
+                found = fuse_tiles(request, pair, fusion, outputs, work, phase)
+                reporter.phase("writing", 0.95, 1.0)
+                outputs.finish()
+                if request.model_output:
+                    write_model(request.model_output, request.run_id, fusion.model, fusion.card)
         rgb = natural_colour(hs.spectral, [bool(good) for good in hs.good])
     return {
         "ROUTING_RATIO": request.routing_ratio,
@@ -76,9 +77,22 @@ def peak_memory(tile_size: int, bands: int, guide_bands: int) -> int:
 class Found:
     """What fusing found out: the share routed low-rank, and the consistency with both inputs."""
 
-    low_rank_share: float
-    hyperspectral: Consistency
-    multispectral: Consistency
+    low_rank_share: float = 0.0
+    hyperspectral: Consistency = field(default_factory=Consistency)
+    multispectral: Consistency = field(default_factory=Consistency)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it."""
+        sides = {"hyperspectral": self.hyperspectral, "multispectral": self.multispectral}
+        return {"low_rank_share": self.low_rank_share} | {
+            k: dict(vars(v)) for k, v in sides.items()
+        }
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Go on from such a state."""
+        self.low_rank_share = state["low_rank_share"]
+        vars(self.hyperspectral).update(state["hyperspectral"])
+        vars(self.multispectral).update(state["multispectral"])
 
 
 def fuse_tiles(
@@ -86,27 +100,34 @@ def fuse_tiles(
     pair: Alignment,
     fusion: Fusion,
     outputs: Outputs,
-    device: torch.device,
+    work: Workspace,
     phase: Phase,
 ) -> Found:
     """Fuse the scene tile by tile, blended, into the outputs.
 
     Three things go on at once: the next tile is read, one goes through the network, and the one
-    before it is blended, encoded and written.
+    before it is blended, encoded and written. Tiles that an earlier run finished are taken up.
     """
     rows = plan(pair.fine.shape, request.tile_size, fusion.model.network.tiling)
     most = peak_memory(request.tile_size, pair.hs.count, pair.ms.count) / 2**30
     phase.reporter.log(f"Tiles of {request.tile_size} pixels: at most {most:.1f} GiB of memory.")
     places = [place for row in rows for place in row]
-    found = Found(0.0, Consistency(), Consistency())
+    device, found, model_id = fusion.model.gains.device, Found(), model_hash(fusion.model)
+    records = work.journal.read(model_id) if work.journal else []
     with ExitStack() as stack:
-        folder = stack.enter_context(workspace(request.output, request.run_id))
-        mosaic = stack.enter_context(Mosaic(rows, outputs, folder))
-        tiles = ahead(lambda place: read_tile(pair, place, fusion.sigma, device), places)
+        mosaic = stack.enter_context(Mosaic(rows, outputs, work.folder, work.journal))
+        if records:
+            found.take_up(records[-1]["found"])
+            outputs.missing = records[-1]["missing"]
+            mosaic.take_up(len(records))
+            phase.reporter.log(f"{len(records)} of {len(places)} tiles of an earlier run taken up.")
+        ahead_of = places[len(records) :]
+        tiles = ahead(lambda place: read_tile(pair, place, fusion.sigma, device), ahead_of)
         stack.enter_context(closing(tiles))
         stack.enter_context(torch.inference_mode())
-        for done, tile in enumerate(tiles):
-            mosaic.add(done, fuse_tile(request, fusion, tile, outputs, found))
+        for done, tile in enumerate(tiles, len(records)):
+            values = fuse_tile(request, fusion, tile, outputs, found)
+            mosaic.add(done, values, {"model": model_id, "found": found.state()})
             phase.progress((done + 1) / len(places), f"tile {done + 1} of {len(places)}")
     found.low_rank_share /= len(places)
     return found

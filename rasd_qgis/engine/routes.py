@@ -34,7 +34,7 @@ from .scene.tile import Tile, plan, read_tile
 from .service.device import choose_device
 from .service.report import Phase, Reporter
 from .service.stages import ahead
-from .workspace import workspace
+from .workspace import temporary_folder
 
 # Which branch a point took, as the routing rasters store it.
 ATTENTION, LOW_RANK, NO_BRANCH = 0, 1, 255
@@ -74,8 +74,8 @@ def route_tiles(
     places = [place for row in rows for place in row]
     device = fusion.model.gains.device
     with ExitStack() as stack:
-        first = request.confidence_path(request.ratios[0])
-        folder = stack.enter_context(workspace(first, request.run_id))
+        first = Path(request.confidence_path(request.ratios[0]))
+        folder = stack.enter_context(temporary_folder(first, request.run_id))
         mosaic = stack.enter_context(Mosaic(rows, maps, folder))
         tiles = ahead(lambda place: read_tile(pair, place, fusion.sigma, device), places)
         stack.enter_context(closing(tiles))
@@ -144,6 +144,11 @@ class Maps:
     def count(self) -> int:
         """How many rasters there are."""
         return len(self._writers)
+
+    @property
+    def missing(self) -> list[bool]:
+        """By raster, whether any pixel so far is nodata."""
+        return [writer.has_missing for writer in self._writers]
 
     def stored(self, piece: Tensor) -> list[np.ndarray]:
         """A blended piece of stacked channels (channels, h, w), as each raster stores it."""

@@ -1,26 +1,130 @@
-"""The workspace: a folder beside the output for what a run keeps on disk while it goes on."""
+"""The workspace: a folder beside the output for what a run keeps on disk while it goes on.
+
+Where the run may be resumed it is `<output>.rasd-resume`, and stays when the run is cut short: with
+its key, the trained model or the training's checkpoint, the finished tiles and their journal. The
+next run of the same request goes on from there; one of another request empties it. It goes when
+the run succeeds, at a run into the same output that is not to be resumed, and after KEPT_DAYS.
+Otherwise the folder has a hidden name of the run's, and goes with it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import shutil
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from ..contract.errors import OutputError
+import torch
+
+from ..contract.errors import ModelFileError, OutputError
+from ..contract.request import FuseRequest
+from .rasters.align import Alignment
+from .resume import Journal, request_key
+from .scene.card import model_hash, read_model, write_model
+from .scene.model import Fusion
+from .scene.train import Notes
+from .service.report import Reporter
+
+FORMAT = "rasd-fusion-resume-1"
+SUFFIX = ".rasd-resume"
+# After so many days without a run what is kept is removed by the next one in that folder.
+KEPT_DAYS = 14
+_KEY, _LOCK = "request.json", "lock"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """folder: of the run. journal: None where nothing outlasts the run."""
+
+    folder: Path
+    journal: Journal | None = None
+    run_id: str = ""
+
+    @property
+    def notes(self) -> Notes | None:
+        """Where training leaves its checkpoint."""
+        if self.journal is None:
+            return None
+        return Notes(self.folder / "training.safetensors", self.run_id)
+
+    def trained(self, device: torch.device) -> Fusion | None:
+        """The model that an earlier run trained, if it did."""
+        try:
+            model, card = read_model(str(self._model))
+            facts = json.loads(self._seconds.read_text(encoding="utf-8"))
+        except (ModelFileError, OSError, ValueError):
+            return None
+        if model_hash(model) != facts["model"]:
+            return None
+        return Fusion(model.to(device), card, card.psf_sigma, float(facts["seconds"]))
+
+    def keep_trained(self, fusion: Fusion) -> None:
+        """Keep a model that was trained, in place of the training's checkpoint."""
+        if self.journal is None or self._seconds.exists():
+            return
+        write_model(str(self._model), self.run_id, fusion.model, fusion.card)
+        facts = {"model": model_hash(fusion.model), "seconds": fusion.seconds}
+        self._seconds.write_text(json.dumps(facts), encoding="utf-8")
+        self.folder.joinpath("training.safetensors").unlink(missing_ok=True)
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether a later run would find anything."""
+        names = "journal.jsonl", "training.safetensors", self._model.name
+        return any((self.folder / name).exists() for name in names)
+
+    @property
+    def _model(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def _seconds(self) -> Path:
+        return self.folder / "trained.json"
 
 
 @contextlib.contextmanager
-def workspace(output: str, run_id: str) -> Iterator[Path]:
-    """A new folder beside an output, under a hidden name of the run's; it goes with the context.
-
-    What fails to be written within is told as an OutputError.
-    """
-    path = Path(output)
-    folder = path.with_name(f".{path.stem}.rasd-{run_id}.spool")
-    with told(path):
+def workspace(
+    request: FuseRequest, pair: Alignment, device: torch.device, reporter: Reporter
+) -> Iterator[Workspace]:
+    """The workspace of a run of fusion; what cannot be written there is told as an OutputError."""
+    output = Path(request.output)
+    folder = output.with_name(output.name + SUFFIX)
+    with told(output), ExitStack() as stack:
+        _sweep(output.parent, reporter)
+        lock = _taken(folder, make=request.resumable)
+        if lock is None or not request.resumable:
+            if lock is not None:
+                _remove(folder, lock)
+            elif request.resumable:
+                reporter.log(f"{folder.name} is in use or not ours: this run cannot be resumed.")
+            yield Workspace(stack.enter_context(temporary_folder(output, request.run_id)))
+            return
+        stack.callback(lock.close)
+        kept = Workspace(folder, Journal(folder), request.run_id)
+        _claim(kept, request_key(request, pair, device))
         try:
-            folder.mkdir()
+            yield kept
+        except BaseException:
+            if not kept.worth_keeping:
+                _remove(folder, lock)
+            raise
+        _remove(folder, lock)
+
+
+@contextlib.contextmanager
+def temporary_folder(output: Path, run_id: str) -> Iterator[Path]:
+    """A new folder beside an output, under a hidden name of the run's; it goes with the context."""
+    folder = output.with_name(f".{output.stem}.rasd-{run_id}.spool")
+    with told(output):
+        folder.mkdir()
+        try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -38,3 +142,69 @@ def told(output: Path) -> Iterator[None]:
             "Free space in that folder, or choose another one: for a while it holds as much as the "
             "output uncompressed.",
         ) from error
+
+
+def _claim(kept: Workspace, key: str) -> None:
+    """Have the folder hold what belongs to this key, and nothing else."""
+    path = kept.folder / _KEY
+    if _read_key(kept.folder) == key:
+        os.utime(path)
+        return
+    for old in kept.folder.iterdir():
+        if old.name != _LOCK:
+            old.unlink()
+    path.write_text(json.dumps({"format": FORMAT, "key": key}), encoding="utf-8")
+
+
+def _read_key(folder: Path) -> str | None:
+    """The key of a folder of ours, None of any other."""
+    try:
+        facts = json.loads((folder / _KEY).read_text(encoding="utf-8"))
+        return str(facts["key"]) if facts["format"] == FORMAT else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _taken(folder: Path, make: bool) -> IO[bytes] | None:
+    """The lock of a folder of ours, which its process's end frees; None where it cannot be had."""
+    if make and not folder.is_symlink():
+        folder.mkdir(exist_ok=True)
+    if folder.is_symlink() or not folder.is_dir():
+        return None
+    empty = not any(path.name != _LOCK for path in folder.iterdir())
+    if _read_key(folder) is None and not (make and empty):
+        return None
+    lock = open(folder / _LOCK, "ab")  # noqa: SIM115
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
+def _remove(folder: Path, lock: IO[bytes]) -> None:
+    """Remove a folder whose lock is held; Windows would keep a file that is open."""
+    lock.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(parent: Path, reporter: Reporter) -> None:
+    """Remove what was kept in this folder for longer than KEPT_DAYS."""
+    for folder in parent.glob(f"*{SUFFIX}"):
+        if _read_key(folder) is None:
+            continue
+        newest = max(path.stat().st_mtime for path in folder.iterdir())
+        if time.time() - newest < KEPT_DAYS * 86_400:
+            continue
+        lock = _taken(folder, make=False)
+        if lock is not None:
+            _remove(folder, lock)
+            reporter.log(f"{folder.name} was kept for more than {KEPT_DAYS} days, and is removed.")

@@ -7,6 +7,7 @@ here is what a run that was cut short need not compute again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,18 +18,30 @@ from rasterio.windows import Window
 class Pieces:
     """The pieces that an image is cut into by lines across it, in some layers.
 
-    rows, cols: where the pieces start, and last where they end.
+    rows, cols: where the pieces start, and last where they end. safe: have all reach the disk at
+    once, so that a loss of power spares it.
     """
 
-    def __init__(self, folder: Path, rows: Sequence[int], cols: Sequence[int], layers: int) -> None:
-        self._folder, self._layers, self._dropped = folder, layers, 0
+    def __init__(
+        self,
+        folder: Path,
+        rows: Sequence[int],
+        cols: Sequence[int],
+        layers: int,
+        safe: bool = False,
+    ) -> None:
+        self._folder, self._layers, self._safe, self._dropped = folder, layers, safe, 0
         self._rows, self._cols = np.asarray(rows), np.asarray(cols)
 
     def put(self, number: int, arrays: Sequence[np.ndarray]) -> list[Path]:
         """Keep a piece, (bands, h, w) a layer; number: row by row. Its files."""
         paths = [self._path(number, layer) for layer in range(len(arrays))]
         for path, array in zip(paths, arrays):
-            np.save(path, array)
+            with open(path, "wb") as file:
+                np.save(file, array, allow_pickle=False)
+                if self._safe:
+                    file.flush()
+                    os.fsync(file.fileno())
         return paths
 
     def read(self, window: Window) -> Iterator[np.ndarray]:
@@ -57,8 +70,7 @@ class Pieces:
     def _part(self, layer: int, i: int, j: int, rows: slice, cols: slice) -> np.ndarray:
         """What piece (i, j) holds of a window."""
         piece = np.load(self._path(i * self._across + j, layer), mmap_mode="r", allow_pickle=False)
-        inside = _within(self._rows, i, rows), _within(self._cols, j, cols)
-        return np.array(piece[(slice(None), *inside)])
+        return np.array(piece[:, _within(self._rows, i, rows), _within(self._cols, j, cols)])
 
     def _path(self, number: int, layer: int) -> Path:
         return self._folder / f"piece-{number:06d}-{layer}.npy"

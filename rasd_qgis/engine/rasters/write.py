@@ -37,8 +37,8 @@ class OutputRaster:
     `.<stem>.rasd-<run_id>.part.tif` beside it. grid: its size and place. spectral: its bands.
     encoding: how it stores values. tags: on the file.
 
-    Where the encoding has no nodata, one is chosen and recorded only if it was needed; `notes`
-    then says so, after the file is finished.
+    has_missing: whether any pixel so far is nodata. Where the encoding has no nodata, one is chosen
+    and recorded only if it was needed; `notes` then says so, after the file is finished.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class OutputRaster:
         self.grid, self.spectral, self.encoding = grid, spectral, encoding
         self.notes: list[str] = []
         self._tags = dict(tags or {})
-        self._has_missing = False
+        self.has_missing = False
         self._names: Mapping[Path, Path] = {}
         self._prefix = f".{self.path.stem}.rasd-{run_id}.part"
         self._part = self.path.with_name(self._prefix + ".tif")
@@ -96,7 +96,7 @@ class OutputRaster:
     @property
     def nodata(self) -> float | None:
         """The nodata value of the file so far; None while none is needed."""
-        needed = self.encoding.fill_is_given or self._has_missing
+        needed = self.encoding.fill_is_given or self.has_missing
         return float(self.encoding.fill) if needed else None
 
     def write(self, window: Window, values: np.ndarray, valid: np.ndarray) -> None:
@@ -113,7 +113,7 @@ class OutputRaster:
         stored = np.empty(values.shape, self.encoding.dtype)
         for into, band in zip(stored, values):
             missing = ~valid | np.isnan(band)
-            self._has_missing |= bool(missing.any())
+            self.has_missing |= bool(missing.any())
             into[:] = self.encoding.store(band, missing)
         return stored
 

@@ -7,6 +7,7 @@ does not grow with the image.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,12 @@ ROWS = torch.contiguous_format
 class Carry:
     """What tiles hand to their neighbours: (columns, …) float32, in ranges of columns, by name.
 
-    Each name is a file of the folder. Raises OSError where the disk is full.
+    Each name is a file of the folder. safe: have all reach the disk at once, so that a loss of
+    power spares it. Raises OSError where the disk is full.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, safe: bool = False) -> None:
+        self._folder, self._safe = folder, safe
 
     def put(self, name: str, first: int, values: Tensor) -> None:
         """Keep values under a name from this column on."""
@@ -34,6 +36,9 @@ class Carry:
         with open(path, "r+b" if path.exists() else "w+b") as file:
             file.seek(first * array[0].nbytes)
             file.write(array.data)
+            if self._safe:
+                file.flush()
+                os.fsync(file.fileno())
 
     def get(self, name: str, first: int, shape: tuple[int, ...]) -> Tensor:
         """What was put, from this column on."""

@@ -19,7 +19,7 @@ from .network import SceneNetwork
 from .normalise import Units, fit
 from .reduce import Block, gains, reduce, survey
 from .start import PAIR
-from .train import Budget, Trained, train
+from .train import Budget, Notes, Trained, train
 
 # Fewer valid coarse pixels than this cannot teach a network anything.
 LEAST_PIXELS = 64
@@ -42,12 +42,19 @@ class Fusion:
 
 
 def obtain(
-    request: FuseRequest, pair: Alignment, device: torch.device, reporter: Reporter
+    request: FuseRequest,
+    pair: Alignment,
+    device: torch.device,
+    reporter: Reporter,
+    notes: Notes | None = None,
 ) -> Fusion:
-    """The model that a request names, for this pair; RasdError where there is none."""
+    """The model that a request names, for this pair; RasdError where there is none.
+
+    notes: where training leaves its checkpoint, and takes it up.
+    """
     if request.model == "file":
         return from_file(request.model_file or "", request.psf_sigma, pair, device, reporter)
-    return _from_scene(request, pair, device, reporter)
+    return _from_scene(request, pair, device, reporter, notes)
 
 
 def from_file(
@@ -102,7 +109,11 @@ def _middle(size: int) -> tuple[int, int]:
 
 
 def _from_scene(
-    request: FuseRequest, pair: Alignment, device: torch.device, reporter: Reporter
+    request: FuseRequest,
+    pair: Alignment,
+    device: torch.device,
+    reporter: Reporter,
+    notes: Notes | None,
 ) -> Fusion:
     """Survey the scene, reduce it, and train on the reduced pair."""
     sigma = DEFAULT_SIGMA if request.psf_sigma is None else request.psf_sigma
@@ -114,7 +125,7 @@ def _from_scene(
     surveying.progress(1.0)
     phase = reporter.phase("training", 0.1, 0.75)
     budget, auto = _budget(request, blocks, reporter), request.routing_mode == "auto"
-    trained = train(scene, units, budget, request.seed, device, phase, auto=auto)
+    trained = train(scene, units, budget, request.seed, device, phase, notes, auto)
     _tell(trained, reporter)
     model = SceneNetwork(trained.network, units, injection, response(blocks, units))
     return Fusion(model.to(device), _card(request, pair, trained, sigma), sigma, trained.seconds)

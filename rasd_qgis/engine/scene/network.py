@@ -68,8 +68,8 @@ class SceneNetwork:
             self,
             network=self.network.to(device),
             units=self.units.to(device),
-            gains=self.gains.to(device),
-            response=self.response.to(device),
+            gains=self.gains.to(device).contiguous(),
+            response=self.response.to(device).contiguous(),
         )
 
     def seen(self, bands: Tensor) -> Tensor:

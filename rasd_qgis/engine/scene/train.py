@@ -4,7 +4,8 @@ The loss is the L1 of the residual in the scene's own units. A tenth of the coar
 of it; of the weights, averaged over the last steps, those come out that predicted these rows best.
 Crops are small and many, because on few pixels the network would learn places by heart. The routing
 ratio is drawn at random in every step, so that one set of weights serves all of them; to be routed
-by content they take every second step so, that the confidences mean something at a half.
+by content they take every second step so, that the confidences mean something at a half. Where a
+training may be cut short it leaves a checkpoint, and goes on from there as if nothing had been.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ....models import RASDConfig, RASDFuNet
+from ...contract.errors import ModelFileError
 from ..service.report import Phase
+from .checkpoint import adam_state, read_checkpoint, restore_adam, under, write_checkpoint
 from .normalise import Units
 from .reduce import Reduced
 
@@ -40,6 +44,9 @@ WORTH = 0.98
 # Below so many coarse pixels crops are of the least side the network takes, else of twice that.
 FEW_PIXELS = 16_000
 VALIDATION_RATIO = 0.5
+# Between two checkpoints.
+CHECKPOINT_SECONDS = 10.0
+_FACTS = ("step", "seconds", "best_step", "best_loss")
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,14 @@ class Budget:
         if self.steps is not None:
             return min(1.0, step / self.steps) if self.steps else 1.0
         return min(1.0, seconds / (60 * self.minutes)) if self.minutes > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Where a training leaves its checkpoint, and the run's id."""
+
+    path: Path
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -89,11 +104,13 @@ def train(
     seed: int,
     device: torch.device,
     phase: Phase,
+    notes: Notes | None = None,
     auto: bool = False,
 ) -> Trained:
     """Train a network on a scene's reduced blocks. The same seed, steps and device repeat it.
 
-    auto: to be routed by content.
+    notes: from where it goes on, if there is a checkpoint of this very training, and where it
+    leaves one now and then. auto: to be routed by content.
     """
     torch.manual_seed(seed)
     least = RASDFuNet.tiling.least
@@ -104,7 +121,10 @@ def train(
     network = RASDFuNet(RASDConfig(units.components, 2 * len(units.guide_mean))).to(device)
     network.start_from_skip()
     with _threads(1 if side == least else torch.get_num_threads()):
-        return _Course(network, lessons, side, auto).run(budget, phase)
+        course = _Course(network, lessons, side, auto)
+        if notes is not None:
+            course.go_on_from(notes.path)
+        return course.run(budget, phase, notes)
 
 
 class _Course:
@@ -116,7 +136,7 @@ class _Course:
         self.network, self.lessons, self.side, self.auto = network, lessons, side, auto
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.average.state_dict())
-        self.best_step, self.best_loss = 0, 1.0
+        self.step, self.seconds, self.best_step, self.best_loss = 0, 0.0, 0, 1.0
         self.means, self.values = list(self.average.parameters()), list(network.parameters())
         areas = torch.tensor([float(lesson.weight.sum()) for lesson in lessons])
         self.areas = areas.clamp_min(1e-3)
@@ -128,21 +148,51 @@ class _Course:
             self.network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
         )
 
-    def run(self, budget: Budget, phase: Phase) -> Trained:
-        began, step = time.monotonic(), 0
-        while (share := budget.share(step, time.monotonic() - began)) < 1.0:
-            self._step(step)
-            step += 1
-            if step % INTERVAL == 0:
-                self._look(step)
-                phase.progress(share, f"step {step}, error kept out {self.best_loss:.3f}")
-            if step - self.best_step >= INTERVAL * PATIENCE:
+    def run(self, budget: Budget, phase: Phase, notes: Notes | None) -> Trained:
+        began = noted = time.monotonic() - self.seconds
+        while (share := budget.share(self.step, self.seconds)) < 1.0:
+            self._step(self.step)
+            self.step += 1
+            if self.step % INTERVAL == 0:
+                self._look(self.step)
+                phase.progress(share, f"step {self.step}, error kept out {self.best_loss:.3f}")
+                if notes is not None and time.monotonic() - noted >= CHECKPOINT_SECONDS:
+                    self.note(notes)
+                    noted = time.monotonic()
+            self.seconds = time.monotonic() - began
+            if self.step - self.best_step >= INTERVAL * PATIENCE:
                 break
-        if step % INTERVAL:
-            self._look(step)
+        if self.step % INTERVAL:
+            self._look(self.step)
         self.average.load_state_dict(self.best)
-        seconds = time.monotonic() - began
-        return Trained(self.average, step, self.best_step, self.best_loss, seconds)
+        return Trained(self.average, self.step, self.best_step, self.best_loss, self.seconds)
+
+    def note(self, notes: Notes) -> None:
+        """Leave a checkpoint; OutputError where it cannot be written."""
+        parts = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "best": self.best,
+            "adam": adam_state(self.network, self.optimiser),
+            "random": _random_state(self.values[0].device),
+        }
+        tensors = {f"{part}.{key}": t for part, named in parts.items() for key, t in named.items()}
+        facts = {key: getattr(self, key) for key in _FACTS}
+        write_checkpoint(notes.path, notes.run_id, tensors, facts)
+
+    def go_on_from(self, path: Path) -> None:
+        """Take up a checkpoint; without one that can be read, nothing."""
+        try:
+            tensors, facts = read_checkpoint(path)
+        except ModelFileError:
+            return
+        self.network.load_state_dict(under(tensors, "network."))
+        self.average.load_state_dict(under(tensors, "average."))
+        self.best = under(tensors, "best.")
+        restore_adam(self.network, self.optimiser, under(tensors, "adam."))
+        for key in _FACTS:
+            setattr(self, key, facts[key])
+        _restore_random(under(tensors, "random."))
 
     def _step(self, step: int) -> None:
         """One step of Adam on a few crops, at a ratio drawn at random, or by content above it."""
@@ -185,6 +235,18 @@ class _Course:
         for field in (lesson.start, lesson.guide, lesson.answer, lesson.weight[None]):
             crop = torch.rot90(field[:, rows, cols], turns, (1, 2))
             yield crop.flip(2) if mirrored else crop
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    """Of torch's generators: the processor's, and that of the card trained on."""
+    state = {"cpu": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def _restore_random(state: dict[str, Tensor]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,121 @@
+"""Resuming: what a run that was cut short leaves to the next one of the same request.
+
+Requests are the same where all that the pixels hang on is: settings, files, versions, device. The
+journal says which tiles are finished, and what had been found out by then; a line is written when
+everything that it speaks of has reached the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import rasterio
+import torch
+
+from ..contract.request import FuseRequest
+from .rasters.align import Alignment
+from .rasters.read import Raster
+from .service.device import versions
+
+# Fields of a request that its pixels do not hang on.
+_NO_MATTER = ("run_id", "provenance", "resumable", "output", "confidence", "model_output")
+# Read of a file's beginning and of its end, beside its size and time.
+_HEAD_BYTES = 2**16
+# Side files that other programs write beside an input; what counts in them shows in the raster.
+_OTHERS = (".aux.xml", ".ovr")
+
+
+class Journal:
+    """The finished tiles, in order: a line of JSON each, in a file of the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "journal.jsonl"
+
+    def read(self, model: str) -> list[dict[str, Any]]:
+        """The records of the finished tiles; [] where one is of another model or lacks a file.
+
+        Later tiles need what was dropped after earlier ones, so it is all of them or none.
+        """
+        records = self._whole_lines()
+        if all(record.get("model") == model and self._holds(record) for record in records):
+            self._write(records)
+            return records
+        self.clear()
+        return []
+
+    def add(self, record: Mapping[str, Any], files: list[Path]) -> None:
+        """Note a tile, whose files are on the disk."""
+        sizes = {path.name: path.stat().st_size for path in files}
+        with open(self._path, "ab") as file:
+            file.write(json.dumps({**record, "files": sizes}).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._path.unlink(missing_ok=True)
+
+    def _whole_lines(self) -> list[dict[str, Any]]:
+        """All lines but the last, if it was still being written."""
+        if not self._path.is_file():
+            return []
+        text = self._path.read_text(encoding="utf-8", errors="replace")
+        try:
+            return [dict(json.loads(line)) for line in text.split("\n")[:-1]]
+        except (ValueError, TypeError):
+            return []
+
+    def _write(self, records: list[dict[str, Any]]) -> None:
+        """The whole journal, without a line that was cut short."""
+        part = self._path.with_suffix(".part")
+        part.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+        os.replace(part, self._path)
+
+    def _holds(self, record: Mapping[str, Any]) -> bool:
+        """Whether the files of a record are there and whole."""
+        sizes = record.get("files", {})
+        paths = {self._folder / Path(name).name: size for name, size in sizes.items()}
+        return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+
+
+def request_key(request: FuseRequest, pair: Alignment, device: torch.device) -> str:
+    """What all requests share whose pixels are the same, as hexadecimal digits."""
+    facts = {
+        "request": {key: v for key, v in asdict(request).items() if key not in _NO_MATTER},
+        "maps": bool(request.confidence),
+        "plugin": request.provenance.get("plugin"),
+        "versions": versions(),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "rasters": [_raster_facts(raster) for raster in (pair.hs, pair.ms)],
+        "model": [_file_facts(request.model_file)] if request.model_file else [],
+        # What benchmarks ask of the engine.
+        "asked": sorted(item for item in os.environ.items() if item[0].startswith("RASD_FUSION_")),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _raster_facts(raster: Raster) -> list[Any]:
+    with rasterio.open(raster.source.path) as dataset:
+        names = [name for name in dataset.files if not name.lower().endswith(_OTHERS)]
+    shown = raster.grid, raster.encoding, raster.spectral, raster.bands, raster.good.tolist()
+    return [repr(shown), *map(_file_facts, names)]
+
+
+def _file_facts(name: str) -> list[Any]:
+    """Name, size, time, and a digest of both ends; of what is no file of its own, the name."""
+    if not os.path.isfile(name):
+        return [name]
+    found = os.stat(name)
+    with open(name, "rb") as file:
+        ends = file.read(_HEAD_BYTES)
+        file.seek(max(0, found.st_size - _HEAD_BYTES))
+        ends += file.read(_HEAD_BYTES)
+    return [name, found.st_size, found.st_mtime_ns, hashlib.sha256(ends).hexdigest()]
