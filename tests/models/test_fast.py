@@ -18,7 +18,7 @@ from rasd_fusion.models.fast import weights as fast_weights
 from rasd_fusion.models.gradient import Sobel
 from rasd_fusion.models.layout import on_grid
 from rasd_fusion.models.rasd import Refine
-from rasd_fusion.models.routing import descending
+from rasd_fusion.models.routing import descending, routed_grid
 from rasd_fusion.models.scan import compiling
 
 CONFIG = RASDConfig(5, 2, stages=1)
@@ -190,6 +190,26 @@ def test_whole_network(samples, height, width, config, ratio):
     assert_same_but_for_close_calls(found.image, image[..., :height, :width])
     fine = torch.stack([stage[0] for stage in maps], 1)[..., :height, :width]
     assert_same_but_for_close_calls(found.confidence[:, ::2], fine)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("samples, height, width", [(1, 96, 72), (2, 24, 40)])
+def test_whole_network_routed_by_content(samples, height, width):
+    net, given = (
+        network(RASDConfig(31, 3, stages=2)),
+        pair(samples, height, width, RASDConfig(31, 3)),
+    )
+    found, fixed = net(*given, 0.2, auto=True), net(*given, 0.2)
+    assert found.low_rank_share > fixed.low_rank_share + 0.1
+    image, maps = net._fused(*given, 0.2, True)
+    assert_same_but_for_close_calls(found.image, image)
+    for place, stage in enumerate(maps):
+        # Not so near to a half as to be counted otherwise.
+        for mine, theirs in zip(found.confidence[:, 2 * place : 2 * place + 2].unbind(1), stage):
+            step = mine.shape[1] // theirs.shape[1]
+            mine = mine[:, ::step, ::step]
+            assert routed_grid(mine, 0.2, True) == routed_grid(theirs, 0.2, True)
+    assert torch.equal(net(*given, 1.0, auto=True).image, net(*given, 1.0).image)
 
 
 @torch.no_grad()

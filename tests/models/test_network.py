@@ -59,6 +59,22 @@ def test_share_counts_the_points_of_both_scales(ratio, share):
         assert network()(*pair(1, 64, 64), ratio).low_rank_share == pytest.approx(share)
 
 
+@pytest.mark.parametrize("ratio", [0.0, 0.4, 1.0])
+def test_share_by_content_is_what_the_low_rank_branches_were_given(ratio):
+    net, given = network(), pair(1, 40, 32)
+    points = []
+    for stage in net.stages:
+        for part in (stage.fine, stage.coarse):
+            part.low_rank.register_forward_pre_hook(lambda _, args: points.append(args[0].shape[1]))
+    with torch.no_grad():
+        fused, fixed = net(*given, ratio, auto=True), net(*given, ratio)
+    whole = len(net.stages) * (40 * 32 + 5 * 4)
+    routed = sum(points) - fixed.low_rank_share * whole
+    assert fused.low_rank_share == pytest.approx(routed / whole)
+    assert fused.low_rank_share >= fixed.low_rank_share
+    assert torch.equal(fused.image, fixed.image) == (ratio == 1.0)
+
+
 def test_confidence_goes_stage_by_stage_the_coarse_after_the_fine():
     with torch.no_grad():
         maps = network()(*pair(1, 24, 32), 0.5).confidence[0]

@@ -46,10 +46,23 @@ def test_routing_is_the_one_by_hand(ratio, grid):
     torch.testing.assert_close(out, expected, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.parametrize("quantile", [0.02, 0.5, 0.98])
+def test_by_content_points_called_low_rank_are_routed_so(quantile):
+    part, features = module(), torch.randn(1, 16, 12, 8, dtype=torch.float64)
+    with torch.no_grad():
+        part.discriminator.head.bias -= part.discriminator(features).logit().quantile(quantile)
+        out, confidence = part(features, 0.1, True)
+        called = (confidence > 0.5).float().mean().item()
+        expected = part(features, max(0.1, called))[0]
+    assert called == pytest.approx(1 - quantile, abs=0.01)
+    torch.testing.assert_close(out, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("auto", [False, True])
 @pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
-def test_gradient_reaches_the_discriminator(ratio):
+def test_gradient_reaches_the_discriminator(ratio, auto):
     part, features = module(), torch.randn(1, 8, 8, 8, dtype=torch.float64)
-    part(features, ratio)[0].square().sum().backward()
+    part(features, ratio, auto)[0].square().sum().backward()
     for name, weight in part.discriminator.named_parameters():
         assert weight.grad.abs().sum() > 0, name
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasd_fusion.models.routing import descending, low_rank_grid
+from rasd_fusion.models.routing import descending, low_rank_grid, routed_grid
 
 
 @given(
@@ -65,3 +65,19 @@ def test_low_rank_cluster_has_the_papers_size(sides, ratio, grid):
 def test_between_the_ends_both_clusters_have_points(height, width, ratio):
     rows, columns = low_rank_grid(height, width, ratio)
     assert 0 < rows * columns < height * width
+
+
+@given(st.integers(2, 40), st.integers(2, 40), st.floats(0, 1), st.integers(0, 2**31))
+def test_by_content_the_ratio_is_the_least_share(height, width, ratio, seed):
+    generator = torch.Generator().manual_seed(seed)
+    lift = torch.rand((), generator=generator) - 0.5
+    confidence = (torch.rand(1, height, width, generator=generator) + lift).clamp(0, 1)
+    least, called = low_rank_grid(height, width, ratio), int((confidence > 0.5).sum())
+    assert routed_grid(confidence, ratio, False) == least
+    rows, columns = routed_grid(confidence, ratio, True)
+    assert rows >= least[0] and columns >= least[1]
+    # The grid is at most a row and a column short of the points that are called low-rank.
+    enough = max(called, ratio * height * width)
+    assert rows * columns > enough - height - width - 1
+    if rows > 1 and columns > 1:  # else clamped: no branch goes without points between the ends
+        assert rows * columns <= enough + 1e-3

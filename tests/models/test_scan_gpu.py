@@ -391,7 +391,7 @@ def test_a_remembered_form_that_is_no_longer_right_is_forgotten(small, monkeypat
 @pytest.mark.parametrize("text", ["", "nothing known", "\0\xff"])
 def test_a_spoilt_memory_is_no_harm(small, monkeypatch, text):
     offer(monkeypatch, {"quick": 1, "blocked": 2}, quick=another)
-    choice._memory(CPU).write_text(text, encoding="utf-8")
+    choice.memory(CPU, "scan").write_text(text, encoding="utf-8")
     assert choice.choice_for(CPU).name == "quick"
 
 
@@ -404,9 +404,9 @@ def test_the_fall_back_is_not_remembered(small, monkeypatch):
 
 
 def test_another_torch_is_another_choice(small, monkeypatch):
-    before = choice._memory(CPU)
+    before = choice.memory(CPU, "scan")
     monkeypatch.setattr(torch, "__version__", "0")
-    assert choice._memory(CPU) != before
+    assert choice.memory(CPU, "scan") != before
 
 
 def test_it_can_be_asked_for_where_no_gradients_are(small, monkeypatch):
