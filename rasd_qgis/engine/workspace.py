@@ -107,6 +107,7 @@ def workspace(
             yield Workspace(stack.enter_context(temporary_folder(output, request.run_id)))
             return
         stack.callback(lock.close)
+        reporter.log(f"Until the run succeeds, what is finished is kept in {folder.name}.")
         kept = Workspace(folder, Journal(folder), request.run_id)
         _claim(kept, request_key(request, pair, device))
         try:
