@@ -76,13 +76,14 @@ def choice_for(device: torch.device) -> Choice:
 
     Not to be asked for first while a CUDA graph is recorded.
     """
-    file = _memory(device)
+    file = memory(device, "scan")
     with torch.inference_mode(False), torch.enable_grad():
         kept = _remembered(file, device)
         if kept is not None:
             return kept
         choice = choose(device)
-    _remember(file, choice.name)
+    # the fall-back is none to keep, because what was missing may come
+    remember(file if choice.name != FALL_BACK else None, choice.name)
     return choice
 
 
@@ -146,15 +147,16 @@ def _time(scan: Scan, device: torch.device) -> float:
     once()
     best = math.inf
     for _ in range(REPEATS):
-        _finish(device)
+        finish(device)
         began = time.perf_counter()
         once()
-        _finish(device)
+        finish(device)
         best = min(best, time.perf_counter() - began)
     return best
 
 
-def _finish(device: torch.device) -> None:
+def finish(device: torch.device) -> None:
+    """Wait for what a card has been given to do."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -171,9 +173,9 @@ def _remembered(file: Path | None, device: torch.device) -> Choice | None:
     return None
 
 
-def _remember(file: Path | None, name: str) -> None:
-    """Keep a name; the fall-back is none to keep, because what was missing may come."""
-    if file is None or name == FALL_BACK:
+def remember(file: Path | None, name: str) -> None:
+    """Keep a word for later processes, where there is a file for it."""
+    if file is None:
         return
     part = file.with_suffix(f".{os.getpid()}")
     try:
@@ -183,13 +185,13 @@ def _remember(file: Path | None, name: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _memory(device: torch.device) -> Path | None:
-    """Where the choice for this very card and software is kept; None if nothing can be."""
+def memory(device: torch.device, kind: str) -> Path | None:
+    """Where a choice for this very card and software is kept; None if nothing can be."""
     folder = kernel_cache("")
     if folder is None:
         return None
     facts = "\n".join(str(fact) for fact in _facts(device))
-    return folder / f"scan-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.txt"
+    return folder / f"{kind}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.txt"
 
 
 def _facts(device: torch.device) -> list[Any]:

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import torch
 from affine import Affine
 
 from ..contract.request import FuseRequest, RasterSource
 from ..contract.self_test_request import SelfTestRequest
 from .pipeline import fuse
-from .service.device import available, probe
+from .service import precision
+from .service.device import available, choose_device, probe
 from .service.report import Reporter
 
 SIDE, RATIO, BANDS, GUIDE_BANDS = 256, 4, 24, 4
@@ -52,6 +54,9 @@ def _try(device: str, truth: np.ndarray, usual: FuseRequest) -> dict[str, Any]:
     """One device: a run that trains two steps, then one by that model, which is timed."""
     result: dict[str, Any] = {"device": device, "works": False, "error": None}
     try:
+        if device == "cuda":
+            choose_device(device, _Silent())
+            precision.find(torch.device("cuda", torch.cuda.current_device()))
         model = f"{usual.output}.safetensors"
         fuse(replace(usual, device=device, training_steps=2, model_output=model), _Silent())
         started = time.perf_counter()

@@ -11,6 +11,7 @@ import torch
 
 from ....models import choice_for
 from ...contract.errors import DeviceError
+from . import precision
 from .report import Reporter
 
 _NAMES = {"cuda": "NVIDIA GPU (cuda)", "mps": "Apple GPU (mps)", "xpu": "Intel GPU (xpu)"}
@@ -61,20 +62,20 @@ def trouble(error: Exception) -> DeviceError | None:
 def _prepare_card(reporter: Reporter) -> None:
     """Settings under which an NVIDIA card gives the same pixels for the same seed, and its scan.
 
-    Convolutions in TF32 are off (torch has them on): they keep ten bits of each number, and what
-    that costs in accuracy, or gains in time, was not measured on a card yet; `make bench-gpu` does.
+    TF32 is off (torch has it on for convolutions) unless a self-test found that it holds.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Else each new tensor is written twice.
     torch.utils.deterministic.fill_uninitialized_memory = False
     card = torch.device("cuda", torch.cuda.current_device())
+    shortened = precision.remembered(card)
+    precision.set_tf32(shortened)
     scan = choice_for(card)
     name = torch.cuda.get_device_name(card)
-    reporter.log(f"GPU: {name}; selective scan: {scan.name} ({scan.why})")
+    products = "TF32" if shortened else "single precision"
+    reporter.log(f"GPU: {name}; selective scan: {scan.name} ({scan.why}); products: {products}")
 
 
 def versions() -> dict[str, str]:
