@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..models import RASDConfig, RASDFuNet
@@ -172,8 +171,7 @@ def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _figures(image: Tensor, reference: Tensor, ratio: int) -> dict[str, float]:
-    images: tuple[NDArray[np.float64], ...] = (image.double().numpy(), reference.double().numpy())
-    found = metrics.all_figures(*images, ratio)
+    found = metrics.all_figures(image.double().numpy(), reference.double().numpy(), ratio)
     return {name: found[name] for name in ("PSNR", "SAM")}
 
 

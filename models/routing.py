@@ -88,11 +88,11 @@ def routed_grid(confidence: Tensor, ratio: float, auto: bool) -> tuple[int, int]
     many points as the discriminator calls low-rank, which are those that the low-rank branch would
     see with more than half their weight, and not fewer than r asks for.
     """
-    share = ratio
+    height, width = confidence.shape[1:]
     if auto:
         called = int((confidence > LOW_RANK).sum())
-        share = max(ratio, called / confidence.numel())
-    return low_rank_grid(*confidence.shape[1:], share)
+        ratio = max(ratio, called / confidence.numel())
+    return low_rank_grid(height, width, ratio)
 
 
 def low_rank_grid(height: int, width: int, ratio: float) -> tuple[int, int]:
