@@ -36,11 +36,11 @@ Image = NDArray[np.float64]
 
 RATIO, GUIDE_BANDS = 8, 3
 TEST = "cave-balloons"
-# Name of a training -> its scenes; the last is the one that is held to the classical methods.
+# Name of a training -> its scenes; the first is the one that is held to the classical methods.
 TRAININGS = {
+    "both": ("cave-feathers", "cave-toy"),
     "feathers": ("cave-feathers",),
     "toy": ("cave-toy",),
-    "both": ("cave-feathers", "cave-toy"),
 }
 # Name of a test pair -> noise, as a share of a band's root mean square.
 TESTS = {"without noise": 0.0, f"noise of {NOISE:.1%}": NOISE}

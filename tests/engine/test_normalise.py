@@ -109,3 +109,17 @@ def test_many_bands_are_seen_in_few_components():
     units = fit([part], all_good(60))
     assert units.components == normalise.COMPONENTS < 60
     assert units.in_dn(units.start(part.start)).shape == part.start.shape
+
+
+def test_components_that_vary_less_than_the_estimate_misses_can_be_left_out():
+    generator = torch.Generator().manual_seed(3)
+    part = lesson()
+    # One direction far above the misses, of 10 a band; the others below them.
+    pattern = torch.randn(24, 24, generator=generator)
+    weak = torch.randn(BANDS, 24, 24, generator=generator)
+    target = 1000 + torch.arange(1.0, BANDS + 1)[:, None, None] * 100 * pattern + weak
+    start = target + 10 * torch.randn(BANDS, 24, 24, generator=generator)
+    one = Reduced(target, start, part.guide, part.detail, part.valid)
+    assert fit([one], all_good()).components == BANDS
+    assert fit([one], all_good(), least_spread=1.0).components == 1
+    assert fit([one], all_good(), least_spread=1e9).components == 1

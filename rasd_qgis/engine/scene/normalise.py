@@ -72,16 +72,20 @@ class Units:
         return torch.einsum("bk,khw->bhw", scaled, residual)
 
 
-def fit(scene: list[Reduced], good: Tensor) -> Units:
-    """The units of a scene. good: (B,) bool, bands that count."""
+def fit(scene: list[Reduced], good: Tensor, least_spread: float = 0.0) -> Units:
+    """The units of a scene. good: (B,) bool, bands that count.
+
+    least_spread: of a component, in misses; weaker ones are left to the closed form, but for one.
+    """
     bands = _pixels(scene, lambda part: part.target)
     guide = _pixels(scene, lambda part: part.guide)
     miss = _rms(_pixels(scene, lambda part: part.target - part.start))
     mean, spread = bands.mean(1), bands.std(1, correction=0)
     miss = torch.maximum(miss, LEAST_MISS * spread)
     miss = torch.where(good & (spread > 0), miss, torch.inf)
-    basis = _principal((bands - mean[:, None]) / miss[:, None], int(miss.isfinite().sum()))
-    in_components = basis.T @ ((bands - mean[:, None]) / miss[:, None])
+    centred = (bands - mean[:, None]) / miss[:, None]
+    basis = _principal(centred, int(miss.isfinite().sum()), least_spread)
+    in_components = basis.T @ centred
     return Units(
         mean,
         miss,
@@ -93,11 +97,11 @@ def fit(scene: list[Reduced], good: Tensor) -> Units:
     )
 
 
-def _principal(centred: Tensor, most: int) -> Tensor:
+def _principal(centred: Tensor, most: int, least_spread: float) -> Tensor:
     """(B, n) → the principal directions (B, K), each with its largest entry positive."""
     covariance = centred.double() @ centred.double().T / centred.shape[1]
     powers, vectors = (part.flip(-1) for part in torch.linalg.eigh(covariance))
-    felt = int((powers > LEAST_POWER * powers[0]).sum())
+    felt = int((powers > max(LEAST_POWER * float(powers[0]), least_spread**2)).sum())
     vectors = vectors[:, : max(1, min(COMPONENTS, most, felt, centred.shape[1] - 1))]
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     return (vectors * largest.sign()).float()
