@@ -11,7 +11,7 @@ from typing import Any
 from processing.gui.ParametersPanel import ParametersPanel
 from qgis.core import QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QWidget
+from qgis.PyQt.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QToolButton, QWidget
 
 from ...processing import fuse_parameters as names
 from ...processing.layers import raster_source
@@ -27,6 +27,7 @@ from .preflight_panel import PreflightPanel
 from .routing_row import RoutingRow
 
 WATCHED = (names.INPUT_HS, names.INPUT_MS, names.EXTENT, names.PSF_SIGMA)
+BOXES = (QComboBox, QAbstractSpinBox, QLineEdit)
 PLACES = {"hs": names.INPUT_HS, "ms": names.INPUT_MS}
 
 
@@ -42,6 +43,10 @@ class FusionPanel(ParametersPanel):
         self.inspection = Inspection(self._inspect_request, self)
         super().initWidgets()
         self._name_models()
+        for definition in self.algorithm().parameterDefinitions():
+            if definition.name() in self.wrappers:
+                widget = self.wrappers[definition.name()].wrappedWidget()
+                _name_boxes(widget, definition.description())
         self.routing.follow(self.wrappers[names.ROUTING_RATIO], self.processing_context)
         for name in WATCHED:
             self.wrappers[name].widgetValueHasChanged.connect(self._pair_changed)
@@ -63,7 +68,6 @@ class FusionPanel(ParametersPanel):
         label, self._label = getattr(self, "_label", None), None
         if isinstance(label, QLabel):
             label.setBuddy(_first_focus(widget))
-        _first_focus(widget).setAccessibleName(parameter.description())
         if name == names.ROUTING_RATIO:
             self.routing = widget = RoutingRow(widget)
         super().addParameterWidget(parameter, widget, stretch)
@@ -214,6 +218,14 @@ def _fact_label(name: str) -> QLabel:
 
 def _first_focus(widget: QWidget) -> QWidget:
     """The widget itself, or what inside it takes the keyboard first."""
-    kinds = (QComboBox, QAbstractSpinBox, QLineEdit)
-    inside = (child for kind in kinds for child in widget.findChildren(kind))
-    return widget if isinstance(widget, kinds) else next(inside, widget)
+    inside = (child for kind in BOXES for child in widget.findChildren(kind))
+    return widget if isinstance(widget, BOXES) else next(inside, widget)
+
+
+def _name_boxes(widget: QWidget, name: str) -> None:
+    """Tell a screen reader what each box and each nameless button of a parameter is for."""
+    for one in (widget, *widget.findChildren(QWidget)):
+        if isinstance(one, BOXES):
+            one.setAccessibleName(name)
+        elif isinstance(one, QToolButton):
+            one.setAccessibleName(tr("Choose: {}").format(name))
