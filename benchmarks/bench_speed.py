@@ -27,6 +27,7 @@ from torch import Tensor
 from ..models import RASDConfig, RASDFuNet, scan
 from ..rasd_qgis.engine.service import memory
 from . import scans
+from .bench_gpu import bfloat16
 from .measure import cost
 from .plain import layer_operations, plain_forward
 from .results import save
@@ -308,7 +309,7 @@ def by_bands(side: int, numbers: Sequence[int], turns: int) -> dict[int, Any]:
 
 
 def training_steps(steps: Sequence[tuple[int, int]], turns: int) -> dict[str, Any]:
-    """Forward, L1, backward of a batch at r = 0.5, ours and the plain build's."""
+    """Forward, L1, backward of a batch at r = 0.5: ours, in bfloat16, and the plain build's."""
     found = {}
     for samples, side in steps:
         net = network().train()
@@ -322,13 +323,30 @@ def training_steps(steps: Sequence[tuple[int, int]], turns: int) -> dict[str, An
             net.zero_grad()
             (plain_forward(net, *given, 0.5) - given[0]).abs().mean().backward()
 
-        times = in_turns({"ours": ours, "plain": plainly}, turns)
+        def short(step: Call = ours) -> None:
+            with bfloat16(torch.device("cpu")):
+                step()
+
+        times = in_turns({"ours": ours, "plain": plainly, "short": short}, turns)
         found[f"{samples} × {side}×{side}"] = {
             "seconds": statistics.median(times["ours"]),
             "plain_seconds": statistics.median(times["plain"]),
             "plain_over_ours": over(times, "plain", "ours"),
+            "bfloat16_over_ours": over(times, "short", "ours"),
+            "bfloat16_change": _change_by(short, ours, net),
         }
     return found
+
+
+def _change_by(one: Call, other: Call, net: RASDFuNet) -> float:
+    """How far apart the gradients of two steps lie, with the same points dropped out."""
+    gradients = []
+    for step in (one, other):
+        torch.manual_seed(0)
+        step()
+        parts = [x.grad.flatten() for x in net.parameters() if x.grad is not None]
+        gradients.append(torch.cat(parts))
+    return float((gradients[0] - gradients[1]).norm() / gradients[1].norm())
 
 
 def scan_times(extent: Extent, turns: int) -> tuple[dict[str, Any], list[str]]:

@@ -102,10 +102,13 @@ def _steps_table(steps: Mapping[str, Mapping[str, float]]) -> str:
             f"{row['seconds']:.3f}",
             f"{row['plain_seconds']:.3f}",
             _number(row["plain_over_ours"]),
+            f"{row['bfloat16_over_ours']:.2f}",
+            f"{row['bfloat16_change']:.1%}",
         )
         for name, row in steps.items()
     ]
-    return table(("batch", "s", "plain build s", "plain / ours"), rows)
+    header = ("batch", "s", "plain build s", "plain / ours", "bfloat16 / ours", "its gradients off")
+    return table(header, rows)
 
 
 def _scans_table(rows: Mapping[str, Mapping[str, float]]) -> str:

@@ -6,14 +6,22 @@ import pytest
 import torch
 
 from rasd_fusion.benchmarks import bench_speed, scans
+from rasd_fusion.benchmarks.peers import cnmf
 
 
 def test_goes_through_in_small(capsys, monkeypatch):
     saved = []
+    monkeypatch.setattr(cnmf, "UPDATES", 2)
     monkeypatch.setattr(bench_speed, "save", lambda *report: saved.append(report))
     assert bench_speed.main(["--dry", "--turns", "1"]) == 0
     out = capsys.readouterr().out
-    assert "× limit" in out and "32×32" in out and "ours, compiled" in out
+    assert (
+        "× rasd:fuse" in out
+        and "CNMF" in out
+        and "× limit" in out
+        and "32×32" in out
+        and "ours, compiled" in out
+    )
     assert not saved
 
 
