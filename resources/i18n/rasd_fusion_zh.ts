@@ -868,6 +868,10 @@
         <translation>修正</translation>
     </message>
     <message>
+        <source>Choose: {}</source>
+        <translation>选择：{}</translation>
+    </message>
+    <message>
         <source>Looking at {} and {}</source>
         <translation>正在查看 {} 和 {}</translation>
     </message>
