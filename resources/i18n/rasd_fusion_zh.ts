@@ -869,7 +869,7 @@
     </message>
     <message>
         <source>Choose: {}</source>
-        <translation>选择：{}</translation>
+        <translation>请选择：{}</translation>
     </message>
     <message>
         <source>Looking at {} and {}</source>
