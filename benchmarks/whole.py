@@ -39,7 +39,7 @@ def whole_runs(
         pair = mixture(side)
         with tempfile.TemporaryDirectory(prefix="rasd-speed-") as folder:
             fusion = rasd.Fusion(pair, "scene", rasd.Settings(2), Path(folder))
-            calls = {
+            calls: dict[str, Call] = {
                 "rasd:fuse": partial(fusion.fuse, ROUTING),
                 "the network's pass in it": network(side),
                 "CNMF": partial(cnmf.fuse, pair.coarse, pair.guide, RATIO),
