@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from . import results
 
@@ -34,8 +35,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         gaps = run_desktop(Path(folder))
     more = {name: max(found) - max(gaps[IDLE]) for name, found in gaps.items()}
-    body = in_markdown(gaps, before)
-    figures = {"gaps ms": gaps, "more than idle ms": more, "load before": before}
+    body = in_markdown(gaps, before, os.nice(0))
+    figures: dict[str, Any] = {"gaps ms": gaps, "more than idle ms": more, "load before": before}
+    figures["niceness"] = os.nice(0)
     results.save("heartbeat", "QGIS's heartbeat while a fusion runs", body, figures)
     print(body)
     return int(max(more[name] for name in RUNNING) > MOST_MORE_MS)
@@ -52,7 +54,7 @@ def run_desktop(folder: Path) -> Gaps:
     return gaps
 
 
-def in_markdown(gaps: Gaps, load: float) -> str:
+def in_markdown(gaps: Gaps, load: float, niceness: int) -> str:
     """What was measured, and the table."""
     runs = len(gaps[IDLE])
     rows = [
@@ -63,6 +65,7 @@ def in_markdown(gaps: Gaps, load: float) -> str:
     return (
         "Longest gap in ms of a 5 ms timer in a QGIS desktop, by what went on: the sample scene "
         f"fused from its dialog {runs} times, 15 s of training each, after 25 s in which nothing "
-        f"was done. Load when it began: {load:.1f}. Aim for the run (the last two "
-        f"rows): less than {MOST_MORE_MS:.0f} ms more than idle.\n\n{results.table(header, rows)}"
+        f"was done. Load when it began: {load:.1f}, at niceness {niceness}. Aim for the run "
+        f"(the last two rows): less than {MOST_MORE_MS:.0f} ms more than idle.\n\n"
+        f"{results.table(header, rows)}"
     )
