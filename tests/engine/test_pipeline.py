@@ -11,7 +11,6 @@ import rasterio
 from rasd_fusion.rasd_qgis.contract.errors import InputError, ModelFileError, OutputError
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
 from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
-from rasd_fusion.rasd_qgis.engine.scene import tile
 
 from .scenes import BANDS, FINE, GUIDE_BANDS, awaken, centres, make_scene, run
 
@@ -259,28 +258,6 @@ def test_a_guide_band_without_contrast_does_no_harm(tmp_path):
     flat = np.concatenate([scene.ms, np.full((1, SIDE, SIDE), 9999.7)]).astype("float32")
     result = run(tmp_path, scene.write_hs(), scene.write_ms(flat))
     np.testing.assert_allclose(result.bands, plain.bands, atol=1.0)
-
-
-def test_tiles_leave_no_seams(tmp_path, model, monkeypatch):
-    """Tiles differ from the whole by what the network's statistics over a tile differ, no more."""
-    path, _ = model
-    scene = make_scene(tmp_path, 224, 4.0)
-    paths = scene.write_hs(), scene.write_ms()
-    settings = {"model": "file", "model_file": path}
-    whole = run(tmp_path, *paths, tile_size=1024, **settings)
-    tiles = run(tmp_path, *paths, tile_size=64, **settings)
-    assert tile.plan((224, 224), 64, _tiling())[-1][-1].rows.start > 0
-    miss = np.abs(whole.bands - tiles.bands)
-    spread = whole.bands.std()
-    assert miss.mean() < 0.01 * spread
-    across, down = np.abs(np.diff(miss, axis=1)), np.abs(np.diff(miss, axis=2))
-    assert max(across.max(), down.max()) < 0.1 * spread
-
-
-def _tiling():
-    from rasd_fusion.models import RASDFuNet
-
-    return RASDFuNet.tiling
 
 
 @pytest.mark.parametrize("side", [8, 12, 17])

@@ -1,7 +1,7 @@
 """Blending: tiles that overlap, faded into each other and handed on in finished pieces.
 
-Weights rise and fall linearly over the overlaps and sum to 1 everywhere. What still waits for a
-neighbour, one overlap to the right and one below across the image, lies on disk, so that memory
+Weights rise and fall over the middle of the overlaps and sum to 1 everywhere. What still waits for
+a neighbour, one overlap to the right and one below across the image, lies on disk, so that memory
 does not grow with the image.
 """
 
@@ -124,4 +124,6 @@ def _ramp(span: Span, like: Tensor) -> Tensor:
 
 
 def _rise(steps: int, like: Tensor) -> Tensor:
-    return (torch.arange(steps, dtype=like.dtype, device=like.device) + 0.5) / max(steps, 1)
+    """From 0 to 1 over an overlap: none of a tile's outer quarter, where its edge is felt."""
+    place = (torch.arange(steps, dtype=like.dtype, device=like.device) + 0.5) / max(steps, 1)
+    return (2 * place - 0.5).clamp(0, 1)

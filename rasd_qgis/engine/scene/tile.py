@@ -63,9 +63,14 @@ class Tile:
 
 
 def plan(shape: tuple[int, int], side: int, tiling: Tiling) -> list[list[Place]]:
-    """Rows of places, left to right and top to bottom, that cover an image of this shape."""
-    overlap = 2 * tiling.halo
-    rows, cols = (_spans(size, max(side, LEAST_OVERLAPS * overlap), overlap) for size in shape)
+    """Rows of places, left to right and top to bottom, that cover an image of this shape.
+
+    All begin on lines that are multiples of the network's, so that its coarse scale is the same
+    grid in each of them.
+    """
+    overlap = _whole(2 * tiling.halo, tiling.multiple)
+    side = max(side, LEAST_OVERLAPS * overlap, overlap + 3 * tiling.multiple)
+    rows, cols = (_spans(size, side, overlap, tiling.multiple) for size in shape)
     return [[Place(row, col) for col in cols] for row in rows]
 
 
@@ -89,18 +94,25 @@ def read_tile(pair: PairView, place: Place, sigma: float, device: torch.device) 
     return Tile(filled(guide, guide_valid), coarse, look, valid, observed)
 
 
-def _spans(size: int, side: int, overlap: int) -> list[Span]:
-    """Spans of one size, at most `side`, that overlap by about `overlap`."""
-    count = max(1, math.ceil((size - overlap) / (side - overlap)))
-    if count == 1:
+def _spans(size: int, side: int, overlap: int, multiple: int) -> list[Span]:
+    """Spans of about one size, at most `side`, that begin on multiples and share `overlap`."""
+    most = side // multiple * multiple - overlap
+    count = math.ceil((size - overlap) / most)
+    if size <= side or count <= 1:
         return [Span(0, size, 0, 0)]
-    side = math.ceil((size + (count - 1) * overlap) / count)
-    starts = [round(index * (size - side) / (count - 1)) for index in range(count)]
-    shared = [0, *(start + side - later for start, later in zip(starts, starts[1:])), 0]
-    return [
-        Span(start, start + side, shared[index], shared[index + 1])
-        for index, start in enumerate(starts)
+    starts = [
+        _whole(math.ceil(index * (size - overlap) / count), multiple) for index in range(count)
     ]
+    stops = [*(later + overlap for later in starts[1:]), size]
+    return [
+        Span(start, stop, overlap if start else 0, overlap if stop < size else 0)
+        for start, stop in zip(starts, stops)
+    ]
+
+
+def _whole(size: int, multiple: int) -> int:
+    """The least multiple that is no less."""
+    return -(-size // multiple) * multiple
 
 
 def _covered(valid: Tensor, rows: Axis, cols: Axis, shape: tuple[int, ...]) -> Tensor:
