@@ -47,8 +47,8 @@ class Units:
         return self.basis.shape[1]
 
     def to(self, device: torch.device | str) -> Units:
-        """The same on that device."""
-        return Units(*(getattr(self, f.name).to(device) for f in fields(self)))
+        """The same on that device, laid out as files hold it: the layout decides how sums round."""
+        return Units(*(getattr(self, f.name).to(device).contiguous() for f in fields(self)))
 
     def start(self, image: Tensor) -> Tensor:
         """An image (B, H, W) in DN → its components (K, H, W), each of about unit spread."""
