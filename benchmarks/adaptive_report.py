@@ -36,9 +36,9 @@ def render(reports: Sequence[Report]) -> str:
         if found:
             parts.append(f"{title}, {found[0]['settings']['steps']} steps.\n\n{_table(found)}")
     parts.append(
-        "Spread: standard deviation over the seeds. Difference: to "
-        f"{BASE[0]} used at {BASE[1]}, paired by seed, with what a 95 % interval of its mean lets "
-        "be said. Seconds of one thread's processor time; on the demo of the whole run from a "
+        "Spread: standard deviation over the seeds. Difference in PSNR, paired by seed, with what a "
+        "95 % interval of its mean lets be said: of auto, to the same weights fixed at the share "
+        f"that auto took; of the others, to {BASE[0]} used at {BASE[1]}. Seconds of one thread's processor time; on the demo of the whole run from a "
         "model file. Terms that stop run without the compiled kernels, so their seconds do not "
         "compare."
     )
@@ -49,15 +49,16 @@ def render(reports: Sequence[Report]) -> str:
 def _table(reports: Sequence[Report]) -> str:
     names = list(dict.fromkeys(report["training"] for report in reports))
     names.sort(key=lambda name: (name != BASE[0], name))
-    base = _by_seed(reports, *BASE)
     lines = []
     for name in names:
         for use in next(r for r in reports if r["training"] == name)["uses"]:
             found = _by_seed(reports, name, use)
+            other = (name, f"r = share of {use}") if use.startswith("auto") else BASE
+            base = _by_seed(reports, *other)
             both = sorted(found.keys() & base.keys())
             line = [name, use]
             line += [_spread([f[key] for f in found.values()], d) for key, d in FIGURES]
-            if both and (name, use) != BASE:
+            if (name, use) != BASE:
                 middle, claim = verdict([found[s]["PSNR"] - base[s]["PSNR"] for s in both])
                 line += [f"{middle:+.3f}", claim]
             else:
