@@ -32,7 +32,7 @@ from .fields import (
     TILE_SIZE,
 )
 from .layers import raster_source
-from .outputs import check_outputs, check_suffix, stated_path
+from .outputs import check_outputs, check_suffix, is_temporary, stated_path
 from .translation import mark, tr
 from .values import Numbers, extent, numbers_of, optional, raster_layer, run_of, with_layers
 
@@ -171,6 +171,7 @@ def _request(
         device=algorithm.parameterAsEnumString(values, DEVICE, context),
         tile_size=algorithm.parameterAsInt(values, TILE_SIZE, context),
         seed=algorithm.parameterAsInt(values, SEED, context),
+        resumable=not is_temporary(paths[OUTPUT]),
         **run_of("rasd:fuse"),
     )
 

@@ -17,6 +17,7 @@ from qgis.core import (
     QgsApplication,
     QgsProcessing,
     QgsProcessingOutputLayerDefinition,
+    QgsProcessingUtils,
     QgsProject,
     QgsRasterLayer,
 )
@@ -72,6 +73,11 @@ def stated_path(value: Any) -> str:
     if not isinstance(value, str) or value == QgsProcessing.TEMPORARY_OUTPUT:
         return ""
     return value
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a path lies where QGIS keeps what goes with it."""
+    return Path(_canonical(QgsProcessingUtils.tempFolder())) in Path(_canonical(path)).parents
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:

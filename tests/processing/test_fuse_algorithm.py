@@ -8,6 +8,7 @@ import pytest
 from osgeo import gdal
 from qgis.core import (
     QgsApplication,
+    QgsProcessing,
     QgsProcessingException,
     QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
@@ -109,6 +110,9 @@ def test_what_is_left_out_has_its_default(fuse, pair, context):
     request = fuse_parameters.make_request(fuse, values, context)
     assert request.confidence is None
     assert request.model_output is None
+    assert request.resumable
+    values["OUTPUT"] = QgsProcessing.TEMPORARY_OUTPUT
+    assert not fuse_parameters.make_request(fuse, values, context).resumable
     assert request.extent is None
     assert request.psf_sigma is None
     assert request.training_steps is None
