@@ -6,7 +6,7 @@ read → align → model (survey, reduce, normalise, train; or a file) → tile 
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -21,7 +21,8 @@ from .rasters.spectral import natural_colour
 from .scene.card import model_hash, write_model
 from .scene.model import Fusion, obtain
 from .scene.network import Consistency
-from .scene.tile import Tile, plan, read_tile
+from .scene.tile import Tile, least_side, plan, read_tile
+from .service import memory
 from .service.device import choose_device
 from .service.report import Phase, Reporter
 from .service.stages import ahead
@@ -42,7 +43,7 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
             model_id = model_hash(fusion.model)
             with Outputs(request, pair, fusion, model_id, reporter) as outputs:
                 phase = reporter.phase("fusing", 0.75, 0.95)
-                found = fuse_tiles(request, pair, fusion, outputs, work, phase)
+                found = fuse_scene(request, pair, fusion, outputs, work, phase)
                 reporter.phase("writing", 0.95, 1.0)
                 outputs.finish()
                 if request.model_output:
@@ -95,6 +96,34 @@ class Found:
         vars(self.multispectral).update(state["multispectral"])
 
 
+def fuse_scene(
+    request: FuseRequest,
+    pair: Alignment,
+    fusion: Fusion,
+    outputs: Outputs,
+    work: Workspace,
+    phase: Phase,
+) -> Found:
+    """Fuse the scene, in tiles of half the size as often as the GPU's memory does not hold one."""
+    noted = work.journal.tile_size if work.journal else None
+    size, least = noted or request.tile_size, least_side(fusion.model.network.tiling)
+    while True:
+        try:
+            sized = replace(request, tile_size=size)
+            return fuse_tiles(sized, pair, fusion, outputs, work, phase)
+        except torch.OutOfMemoryError:
+            if size <= least:
+                raise
+        # Only now, without the error, is what the tile held free.
+        memory.release()
+        work.begin_anew()
+        phase.reporter.warn(
+            f"The GPU's memory does not hold a tile of {size} pixels; tiles are halved, from the "
+            "first one on."
+        )
+        size = max(least, size // 2)
+
+
 def fuse_tiles(
     request: FuseRequest,
     pair: Alignment,
@@ -127,7 +156,8 @@ def fuse_tiles(
         stack.enter_context(torch.inference_mode())
         for done, tile in enumerate(tiles, len(records)):
             values = fuse_tile(request, fusion, tile, outputs, found)
-            mosaic.add(done, values, {"model": model_id, "found": found.state()})
+            record = {"model": model_id, "tile_size": request.tile_size, "found": found.state()}
+            mosaic.add(done, values, record)
             phase.progress((done + 1) / len(places), f"tile {done + 1} of {len(places)}")
     found.low_rank_share /= len(places)
     return found

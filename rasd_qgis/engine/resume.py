@@ -50,6 +50,12 @@ class Journal:
         self.clear()
         return []
 
+    @property
+    def tile_size(self) -> int | None:
+        """Of the tiles that are noted; None where there are none."""
+        records = self._whole_lines()
+        return int(records[0]["tile_size"]) if records else None
+
     def add(self, record: Mapping[str, Any], files: list[Path]) -> None:
         """Note a tile, whose files are on the disk."""
         sizes = {path.name: path.stat().st_size for path in files}

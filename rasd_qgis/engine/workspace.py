@@ -74,6 +74,14 @@ class Workspace:
         self._seconds.write_text(json.dumps(facts), encoding="utf-8")
         self.folder.joinpath("training.safetensors").unlink(missing_ok=True)
 
+    def begin_anew(self) -> None:
+        """Drop all tiles; the model stays."""
+        if self.journal is not None:
+            self.journal.clear()
+        for pattern in ("piece-*", "*.carry"):
+            for path in self.folder.glob(pattern):
+                path.unlink()
+
     @property
     def worth_keeping(self) -> bool:
         """Whether a later run would find anything."""

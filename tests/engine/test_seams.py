@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import torch
 
 from rasd_fusion.models import RASDFuNet
+from rasd_fusion.rasd_qgis.engine.scene.network import SceneNetwork
 from rasd_fusion.rasd_qgis.engine.scene.tile import plan
 
 from .scenes import awaken, make_scene, run
@@ -76,3 +78,33 @@ def test_the_measure_finds_a_border_where_there_is_one():
     lines = borders(64)
     shifted = image + 2 * (np.arange(SIDE) >= lines[0])
     assert step_on(lines, shifted, 2) > (1 + MOST_STEP) * step_on(lines, image, 2)
+
+
+def test_tiles_are_halved_where_the_memory_of_the_gpu_does_not_hold_them(
+    tmp_path, scene, monkeypatch
+):
+    real, sides = SceneNetwork.fuse, []
+
+    def short_of_memory(model, tile, *given):
+        sides.append(tile.valid.shape[1])
+        if sides[-1] > 200:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(model, tile, *given)
+
+    monkeypatch.setattr(SceneNetwork, "fuse", short_of_memory)
+    settings = {"model": "file", "model_file": scene[2], "tile_size": 512}
+    halved = run(tmp_path, *scene[:2], **settings)
+    assert sides[0] == SIDE and max(sides[2:]) <= 200
+    assert [text for text in halved.warnings if "tiles are halved" in text]
+    monkeypatch.undo()
+    small = run(tmp_path, *scene[:2], **{**settings, "tile_size": 256})
+    np.testing.assert_array_equal(halved.bands, small.bands)
+
+
+def test_a_gpu_that_does_not_hold_the_least_tile_is_told_of(tmp_path, scene, monkeypatch):
+    def out_of_memory(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(SceneNetwork, "fuse", out_of_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(tmp_path, *scene[:2], model="file", model_file=scene[2], tile_size=512)

@@ -68,10 +68,15 @@ def plan(shape: tuple[int, int], side: int, tiling: Tiling) -> list[list[Place]]
     All begin on lines that are multiples of the network's, so that its coarse scale is the same
     grid in each of them.
     """
-    overlap = _whole(2 * tiling.halo, tiling.multiple)
-    side = max(side, LEAST_OVERLAPS * overlap, overlap + 3 * tiling.multiple)
+    overlap, side = _overlap(tiling), max(side, least_side(tiling))
     rows, cols = (_spans(size, side, overlap, tiling.multiple) for size in shape)
     return [[Place(row, col) for col in cols] for row in rows]
+
+
+def least_side(tiling: Tiling) -> int:
+    """The least side of a tile; a smaller one asked for is this."""
+    overlap = _overlap(tiling)
+    return max(LEAST_OVERLAPS * overlap, overlap + 3 * tiling.multiple)
 
 
 def read_tile(pair: PairView, place: Place, sigma: float, device: torch.device) -> Tile:
@@ -108,6 +113,10 @@ def _spans(size: int, side: int, overlap: int, multiple: int) -> list[Span]:
         Span(start, stop, overlap if start else 0, overlap if stop < size else 0)
         for start, stop in zip(starts, stops)
     ]
+
+
+def _overlap(tiling: Tiling) -> int:
+    return _whole(2 * tiling.halo, tiling.multiple)
 
 
 def _whole(size: int, multiple: int) -> int:
