@@ -69,6 +69,6 @@ def test_the_section_shows_methods_start_and_models() -> None:
     tests = {"clean": {"fused": GOOD, "start": POOR}}
     report = {"settings": SETTINGS, "training": training, "tests": tests}
     text = bench_cave.section({"clean": {"cubic": POOR}}, {"toy": report})
-    assert "| RASD, toy: cave-toy | 45.00 | 1.900 | 1.000 | 0.9900 |" in text
+    assert "| RASD, toy, 9 steps | 45.00 | 1.900 | 1.000 | 0.9900 |" in text
     assert "| zero scenes | 24.00 | 4.400 | 9.000 | 0.7000 |" in text
     assert "| toy | 9 | 8 | 0.900 | 2 |" in text
