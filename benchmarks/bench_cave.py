@@ -154,8 +154,8 @@ def section(
     seed = next(iter(trained.values()))["settings"]["seed"]
     told = (
         f"{TEST} at ×{RATIO}, a guide of the Nikon D700, fused at r = 0.5 by models that "
-        f"`rasd:train` made of other crops with the preset “laptop”, seed {seed}. Zero scenes: what "
-        "the network starts from."
+        f"`rasd:train` made of other crops with the preset “laptop”, seed {seed}. Zero scenes: "
+        "what the network starts from."
     )
     parts = [told, _course_table(trained)]
     for test, methods in peers.items():
