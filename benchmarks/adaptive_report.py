@@ -36,11 +36,11 @@ def render(reports: Sequence[Report]) -> str:
         if found:
             parts.append(f"{title}, {found[0]['settings']['steps']} steps.\n\n{_table(found)}")
     parts.append(
-        "Spread: standard deviation over the seeds. Difference in PSNR, paired by seed, with what a "
-        "95 % interval of its mean lets be said: of auto, to the same weights fixed at the share "
-        f"that auto took; of the others, to {BASE[0]} used at {BASE[1]}. Seconds of one thread's processor time; on the demo of the whole run from a "
-        "model file. Terms that stop run without the compiled kernels, so their seconds do not "
-        "compare."
+        "Spread: standard deviation over the seeds. Difference in PSNR, paired by seed, with what "
+        "a 95 % interval of its mean lets be said: of auto, to the same weights fixed at the "
+        f"share that auto took; of the others, to {BASE[0]} used at {BASE[1]}. Seconds of one "
+        "thread's processor time; on the demo of the whole run from a model file. Terms that stop "
+        "run without the compiled kernels, so their seconds do not compare."
     )
     parts += [_kept(reports)] if any(report["kept"] for report in reports) else []
     return "\n\n".join(parts)
@@ -58,7 +58,7 @@ def _table(reports: Sequence[Report]) -> str:
             both = sorted(found.keys() & base.keys())
             line = [name, use]
             line += [_spread([f[key] for f in found.values()], d) for key, d in FIGURES]
-            if (name, use) != BASE:
+            if both and (name, use) != BASE:
                 middle, claim = verdict([found[s]["PSNR"] - base[s]["PSNR"] for s in both])
                 line += [f"{middle:+.3f}", claim]
             else:
