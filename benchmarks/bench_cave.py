@@ -72,6 +72,8 @@ def main(arguments: list[str]) -> int:
         steps = options.steps if name == MAIN else options.curve_steps
         settings = {"steps": steps, "seed": options.seed, "scenes": list(scenes)}
         if not _is_done(report, settings):
+            if name not in options.trainings:
+                continue
             references = [write_reference(folder, places[scene]) for scene in scenes]
             found = train(model, references, settings)
             figures = {test: fused(folder, model, pair) for test, pair in pairs.items()}
@@ -79,7 +81,7 @@ def main(arguments: list[str]) -> int:
         trained[name] = json.loads(report.read_text(encoding="utf-8"))
         body = section(peers, trained)
         results.save("cave", "CAVE at ×8", body, {"peers": peers, "trained": trained})
-    print(body)
+        print(body, flush=True)
     return 0
 
 
@@ -216,5 +218,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="of models, images and JSON files")
     parser.add_argument("--steps", type=int, default=2000, help="of the training (2000)")
     parser.add_argument("--curve-steps", type=int, default=600, help="of the learning curve (600)")
+    parser.add_argument("--trainings", nargs="+", choices=TRAININGS, default=list(TRAININGS))
     parser.add_argument("--seed", type=int, default=0, help="of each training (0)")
     return parser.parse_args(arguments)

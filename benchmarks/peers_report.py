@@ -44,7 +44,11 @@ def render(reports: Sequence[Report], methods: Sequence[str]) -> str:
     rows: dict[str, dict[str, Report]] = {}
     for report in sorted(reports, key=_order):
         rows.setdefault(report["row"], {})[report["method"]] = report
-    parts = [SETTINGS.strip(), _training(reports), *_medians(rows, methods), _each(rows, methods)]
+    classical = [name for name in methods if not name.startswith(RASD_PREFIX)]
+    parts = [SETTINGS.strip(), _training(reports), *_medians(rows, methods)]
+    if classical != methods:
+        parts += _medians(rows, classical)
+    parts.append(_each(rows, methods))
     parts += [_shares(rows, name) for name in methods if name.startswith(RASD_PREFIX)]
     return "\n\n".join(part for part in parts if part)
 
@@ -101,7 +105,8 @@ def _medians(rows: dict[str, dict[str, Report]], methods: Sequence[str]) -> list
                 ]
             )
         header = ["method", "PSNR dB", "SAM °", "ERGAS", "SSIM", "seconds", "peak MiB"]
-        parts += [f"### Medians: {role}, {len(whole)} rows", results.table(header, lines)]
+        title = f"### Medians: {role}, the {len(whole)} rows with all of {', '.join(methods)}"
+        parts += [title, results.table(header, lines)]
     return parts
 
 
