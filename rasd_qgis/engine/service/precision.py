@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ....models import RASDConfig, RASDFuNet, scan
+from ....models import RASDConfig, RASDFuNet, choice
 
 LARGEST_CHANGE = 1e-3
 LEAST_GAIN = 1.1  # times as fast: less is not worth a bit
@@ -43,7 +43,7 @@ def set_tf32(on: bool) -> None:
 
 def remembered(device: torch.device) -> bool:
     """Whether a self-test with this card and software found that TF32 holds."""
-    file = scan.choice.memory(device, "tf32")
+    file = choice.memory(device, "tf32")
     try:
         return file is not None and file.read_text(encoding="ascii") == "yes"
     except OSError:
@@ -62,7 +62,7 @@ def find(device: torch.device) -> Trial:
 
     trial = tried(image, set_tf32, device)
     set_tf32(trial.holds())
-    scan.choice.remember(choice.memory(device, "tf32"), "yes" if trial.holds() else "no")
+    choice.remember(choice.memory(device, "tf32"), "yes" if trial.holds() else "no")
     return trial
 
 
@@ -81,9 +81,9 @@ def tried(image: Callable[[], Tensor], switch: Switch, device: torch.device) -> 
 def _least_seconds(image: Callable[[], Tensor], device: torch.device) -> float:
     times = []
     for _ in range(REPEATS):
-        scan.choice.finish(device)
+        choice.finish(device)
         began = time.perf_counter()
         image()
-        scan.choice.finish(device)
+        choice.finish(device)
         times.append(time.perf_counter() - began)
     return min(times)
