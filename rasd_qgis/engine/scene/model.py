@@ -124,8 +124,8 @@ def _from_scene(
     units = fit(scene, good)
     surveying.progress(1.0)
     phase = reporter.phase("training", 0.1, 0.75)
-    budget, auto = _budget(request, blocks, reporter), request.routing_mode == "auto"
-    trained = train(scene, units, budget, request.seed, device, phase, notes, auto)
+    budget = _budget(request, blocks, reporter)
+    trained = train(scene, units, budget, request.seed, device, phase, notes)
     _tell(trained, reporter)
     model = SceneNetwork(trained.network, units, injection, response(blocks, units))
     return Fusion(model.to(device), _card(request, pair, trained, sigma), sigma, trained.seconds)

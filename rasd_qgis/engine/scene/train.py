@@ -3,9 +3,9 @@
 The loss is the L1 of the residual in the scene's own units. A tenth of the coarse rows is kept out
 of it; of the weights, averaged over the last steps, those come out that predicted these rows best.
 Crops are small and many, because on few pixels the network would learn places by heart. The routing
-ratio is drawn at random in every step, so that one set of weights serves all of them; to be routed
-by content they take every second step so, that the confidences mean something at a half. Where a
-training may be cut short it leaves a checkpoint, and goes on from there as if nothing had been.
+ratio is drawn at random in every step, so that one set of weights serves all of them, and routing by
+content too. Where a training may be cut short it leaves a checkpoint, and goes on from there as if
+nothing had been.
 """
 
 from __future__ import annotations
@@ -105,12 +105,11 @@ def train(
     device: torch.device,
     phase: Phase,
     notes: Notes | None = None,
-    auto: bool = False,
 ) -> Trained:
     """Train a network on a scene's reduced blocks. The same seed, steps and device repeat it.
 
     notes: from where it goes on, if there is a checkpoint of this very training, and where it
-    leaves one now and then. auto: to be routed by content.
+    leaves one now and then.
     """
     torch.manual_seed(seed)
     least = RASDFuNet.tiling.least
@@ -121,7 +120,7 @@ def train(
     network = RASDFuNet(RASDConfig(units.components, 2 * len(units.guide_mean))).to(device)
     network.start_from_skip()
     with _threads(1 if side == least else torch.get_num_threads()):
-        course = _Course(network, lessons, side, auto)
+        course = _Course(network, lessons, side)
         if notes is not None:
             course.go_on_from(notes.path)
         return course.run(budget, phase, notes)
@@ -130,10 +129,8 @@ def train(
 class _Course:
     """A network, its averaged weights, and the best of them so far."""
 
-    def __init__(
-        self, network: RASDFuNet, lessons: list[_Lesson], side: int, auto: bool = False
-    ) -> None:
-        self.network, self.lessons, self.side, self.auto = network, lessons, side, auto
+    def __init__(self, network: RASDFuNet, lessons: list[_Lesson], side: int) -> None:
+        self.network, self.lessons, self.side = network, lessons, side
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.average.state_dict())
         self.step, self.seconds, self.best_step, self.best_loss = 0, 0.0, 0, 1.0
@@ -195,13 +192,11 @@ class _Course:
         _restore_random(under(tensors, "random."))
 
     def _step(self, step: int) -> None:
-        """One step of Adam on a few crops, at a ratio drawn at random, or by content above it."""
+        """One step of Adam on a few crops, at a ratio drawn at random."""
         self.network.train()
         start, guide, answer, weight = self._batch()
-        ratio, by_content = float(torch.rand(())), self.auto and step % 2 == 1
-        # Squared, a least share seldom binds.
-        routing = (ratio**2, True) if by_content else (ratio, False)
-        loss = _loss(self.network, (start, guide), answer, weight, routing)
+        ratio = float(torch.rand(()))
+        loss = _loss(self.network, start, guide, answer, weight, ratio)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0, foreach=True)
@@ -216,7 +211,7 @@ class _Course:
         loss, reference = 0.0, 0.0
         for lesson in self.lessons[:4]:
             start, guide, answer = (x[None] for x in (lesson.start, lesson.guide, lesson.answer))
-            fused = self.average(start, guide, VALIDATION_RATIO, self.auto).image - start
+            fused = self.average(start, guide, VALIDATION_RATIO).image - start
             loss += float(((fused - answer).abs() * lesson.kept_out).sum())
             reference += float((answer.abs() * lesson.kept_out).sum())
         if reference > 0 and loss / reference < min(self.best_loss, WORTH):
@@ -261,13 +256,9 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _loss(
-    network: RASDFuNet,
-    pair: tuple[Tensor, Tensor],
-    answer: Tensor,
-    weight: Tensor,
-    routing: tuple[float, bool],
+    network: RASDFuNet, start: Tensor, guide: Tensor, answer: Tensor, weight: Tensor, ratio: float
 ) -> Tensor:
-    residual = network(*pair, *routing).image - pair[0]
+    residual = network(start, guide, ratio).image - start
     return ((residual - answer).abs() * weight).sum() / (weight.sum() * answer.shape[1] + 1e-6)
 
 
