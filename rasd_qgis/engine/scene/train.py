@@ -3,8 +3,8 @@
 The loss is the L1 of the residual in the scene's own units. A tenth of the coarse rows is kept out
 of it; of the weights, averaged over the last steps, those come out that predicted these rows best.
 Crops are small and many, because on few pixels the network would learn places by heart. The routing
-ratio is drawn at random in every step, so that one set of weights serves all of them, and routing by
-content too. Where a training may be cut short it leaves a checkpoint, and goes on from there as if
+ratio is drawn at random in every step, so that one set of weights serves all of them and routing by
+content. Where a training may be cut short it leaves a checkpoint, and goes on from there as if
 nothing had been.
 """
 
