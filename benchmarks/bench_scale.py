@@ -1,12 +1,14 @@
 """Scale: memory and time of whole runs of the engine, from small scenes to large ones.
 
-    python benchmarks scale [--scenes SIDExBANDS ...] [--tile SIDE]
+    python benchmarks scale [--scenes SIDExBANDS[-small] ...] [--tile SIDE]
 
 The scene is the demo's, mirrored in space and in wavelength up to size. Each run is the engine's
 own process, as the plugin starts it, with a model made once on a crop, so that what is measured is
 reading, the network, blending and writing. Beside it stand the network's own time, which is that of
 one tile (the quickest of a few) for each of the tiles, and a plain copy of the output in its own
-form, overviews included. Peak memory is what the system says of the process when it ends.
+form, overviews included. Peak memory is what the system says of the process when it ends. With
+"-small" the network is one stage of SMALL channels: all else is as large as ever, so that memory
+can be followed to sizes for which the network would take hours.
 """
 
 from __future__ import annotations
@@ -29,18 +31,20 @@ from rasterio.enums import Resampling
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from ..models import RASDFuNet
 from ..rasd_qgis.contract.events import Failure, Progress, Result, decode
 from ..rasd_qgis.contract.request import FuseRequest, RasterSource, to_json
 from ..rasd_qgis.engine.pipeline import peak_memory
 from ..rasd_qgis.engine.rasters.align import align
 from ..rasd_qgis.engine.rasters.read import Raster
-from ..rasd_qgis.engine.scene.card import read_model
+from ..rasd_qgis.engine.scene.card import read_model, write_model
 from ..rasd_qgis.engine.scene.tile import plan, read_tile
 from . import indian_pines, results
 from .rasters import CRS, FINE_PIXEL, LEFT, TOP
 
 ENGINE = Path(__file__).resolve().parent.parent / "rasd_qgis" / "engine" / "__main__.py"
-SCENES = ("500x30", "1000x30", "2000x30", "8000x30", "2000x224")
+SCENES = ("1000x30", "2000x30", "2000x224", "2000x30-small", "8000x30-small", "8000x30")
+SMALL = 8
 RATIO, CROP, STEPS, RUNS = indian_pines.RATIO, 256, 25, 2
 GROWTH_LIMIT, MEMORY_LIMIT_MIB, TIME_LIMIT = 1.05, 3000, 1.3
 
@@ -48,19 +52,17 @@ GROWTH_LIMIT, MEMORY_LIMIT_MIB, TIME_LIMIT = 1.05, 3000, 1.3
 def main(arguments: list[str]) -> int:
     """Measure, print and note the figures; 1 where a limit is passed."""
     parser = argparse.ArgumentParser(prog="scale")
-    parser.add_argument("--scenes", nargs="+", default=SCENES, metavar="SIDExBANDS")
+    parser.add_argument("--scenes", nargs="+", default=SCENES, metavar="SCENE")
     parser.add_argument("--tile", type=int, default=512)
     options = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(dir=os.environ.get("RASD_FUSION_BENCH")) as folder:
-        models: dict[int, str] = {}
         for scene in options.scenes:
-            side, bands = map(int, scene.split("x"))
+            size, _, small = scene.partition("-")
+            side, bands = map(int, size.split("x"))
             request = make_request(Path(folder), side, bands, options.tile)
-            if bands not in models:
-                models[bands] = make_model(request, folder, bands)
-            request = replace(request, model="file", model_file=models[bands])
-            rows.append(measure(scene, request))
+            model = make_model(request, folder, bands, bool(small))
+            rows.append(measure(scene, replace(request, model="file", model_file=model)))
             print(rows[-1], flush=True)
     growth = grown(rows)
     figures = {"scenes": rows, "growth": growth, "load": os.getloadavg()[0]}
@@ -80,7 +82,7 @@ def measure(scene: str, request: FuseRequest) -> dict[str, Any]:
         pixels = dataset.width * dataset.height
         promised = peak_memory(request.tile_size, dataset.count, indian_pines_guide())
     copied = copy_seconds(Path(request.output))
-    for path in Path(request.output).parent.glob(f"*-{scene}.tif"):
+    for path in Path(request.output).parent.glob("*.tif"):
         path.unlink()
     return {
         "scene": scene,
@@ -153,13 +155,29 @@ def copy_seconds(path: Path) -> float:
     return seconds
 
 
-def make_model(request: FuseRequest, folder: str, bands: int) -> str:
-    """Train on a crop of the scene, once."""
+def make_model(request: FuseRequest, folder: str, bands: int, small: bool) -> str:
+    """Train on a crop of the scene, once for every number of bands."""
     model = str(Path(folder, f"model-{bands}.safetensors"))
+    if not Path(model).exists():
+        train_model(request, folder, model)
+    if not small:
+        return model
+    scene_network, card = read_model(model)
+    shape = replace(scene_network.network.config, channels=SMALL, stages=1)
+    torch.manual_seed(0)
+    network = RASDFuNet(shape)
+    network.start_from_skip()
+    path = str(Path(folder, f"small-{bands}.safetensors"))
+    card = replace(card, shape=shape.to_dict())
+    write_model(path, request.run_id, replace(scene_network, network=network), card)
+    return path
+
+
+def train_model(request: FuseRequest, folder: str, model: str) -> None:
+    """Train on a crop of the scene."""
     extent = (LEFT, TOP - CROP * FINE_PIXEL, LEFT + CROP * FINE_PIXEL, TOP)
     output = str(Path(folder, "crop.tif"))
     run(replace(request, extent=extent, training_steps=STEPS, model_output=model, output=output))
-    return model
 
 
 def make_request(folder: Path, side: int, bands: int, tile: int) -> FuseRequest:
@@ -202,11 +220,11 @@ def grown(rows: list[dict[str, Any]]) -> dict[str, float]:
     """By number of bands: the peak of the largest scene, by that of the one of 2000 a side."""
     peaks: dict[str, dict[int, float]] = {}
     for row in rows:
-        side, bands = row["scene"].split("x")
-        peaks.setdefault(bands, {})[int(side)] = row["peak MiB"]
+        side, kind = row["scene"].split("x")
+        peaks.setdefault(kind, {})[int(side)] = row["peak MiB"]
     return {
-        f"{max(by_side)}÷2000, {bands} bands": by_side[max(by_side)] / by_side[2000]
-        for bands, by_side in peaks.items()
+        f"{max(by_side)}x{kind} ÷ 2000x{kind}": by_side[max(by_side)] / by_side[2000]
+        for kind, by_side in peaks.items()
         if 2000 in by_side and max(by_side) > 2000
     }
 
@@ -223,7 +241,8 @@ def in_markdown(figures: dict[str, Any], tile: int) -> str:
     return (
         f"The demo's scene mirrored up to size (side × bands; ratio {RATIO}, a guide of "
         f"{indian_pines_guide()} bands, uint16), fused by the engine's own process with a model "
-        f"from a file, tiles of {tile}; load {figures['load']:.1f}. “Promised” is the formula of "
+        f"from a file, tiles of {tile}; load {figures['load']:.1f}. “-small”: with a network of "
+        f"one stage and {SMALL} channels. “Promised” is the formula of "
         "`pipeline.peak_memory`; “ratio” is the run less its start-up (all before the first tile) "
         "over the longer of the network's own time and a plain copy of the output, overviews "
         f"included; limits: {MEMORY_LIMIT_MIB} MiB, ratio {TIME_LIMIT}, growth {GROWTH_LIMIT}."
