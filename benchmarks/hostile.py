@@ -203,7 +203,12 @@ class Pair:
         sources = RasterSource(str(hs)), RasterSource(str(ms))
         request = FuseRequest(RUN, *sources, **{**usual, "tile_size": 64, **settings})
         said = io.StringIO()
-        serve(lambda asked, to: fuse(asked, to), _OneLine(to_json(request)), Reporter(said), _GO)
+        serve(
+            lambda _, reporter: fuse(request, reporter),
+            _OneLine(to_json(request)),
+            Reporter(said),
+            _GO,
+        )
         last = decode(said.getvalue().splitlines()[-1])
         if not isinstance(last, (Result, Failure)):
             raise Finding(f"the last event is {last}")

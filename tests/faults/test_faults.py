@@ -81,7 +81,7 @@ def test_an_engine_that_gets_no_more_memory_says_so(case, phase):
     def starve(pid):
         with open(f"/proc/{pid}/statm") as file:
             now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.prlimit(pid, resource.RLIMIT_AS, (now, now))
+        resource.prlimit(pid, resource.RLIMIT_AS, (now + (32 << 20),) * 2)
 
     outcome = case.outcome(Watcher(PHASES[phase], starve), training_steps=20, tile_size=512)
     if isinstance(outcome, errors.RasdError):

@@ -23,6 +23,8 @@ _SETTINGS = {
     "GDAL_HTTP_MAX_RETRY": "0",
     "AWS_EC2_METADATA_DISABLED": "YES",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
+    # Standard input is the life line; a file that names it would take the next request.
+    "CPL_ALLOW_VSISTDIN": "NO",
     "GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "SIBLING_OR_CHILD_OF_VRT_PATH",
 }
 _NETWORK = ("curl", "s3", "gs", "az", "adls", "oss", "swift", "hdfs", "webhdfs")

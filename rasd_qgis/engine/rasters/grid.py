@@ -89,9 +89,9 @@ class Grid:
         xmin, ymin, xmax, ymax = np.clip(extent, -_FAR, _FAR)
         corners = ((xmin, ymin), (xmin, ymax), (xmax, ymin), (xmax, ymax))
         cols, rows = zip(*(~self.transform * corner for corner in corners))
-        rows, cols = np.clip(rows, -_FAR, _FAR), np.clip(cols, -_FAR, _FAR)
-        row0, row1 = math.floor(min(rows) + ROUNDING), math.ceil(max(rows) - ROUNDING)
-        col0, col1 = math.floor(min(cols) + ROUNDING), math.ceil(max(cols) - ROUNDING)
+        ends = np.clip([min(rows), max(rows), min(cols), max(cols)], -_FAR, _FAR)
+        row0, row1 = math.floor(ends[0] + ROUNDING), math.ceil(ends[1] - ROUNDING)
+        col0, col1 = math.floor(ends[2] + ROUNDING), math.ceil(ends[3] - ROUNDING)
         return row0, row1, col0, col1
 
     def outline(self, steps: int = 32) -> np.ndarray:
