@@ -105,7 +105,9 @@ def workspace(
     output = Path(request.output)
     folder = output.with_name(output.name + SUFFIX)
     with told(output), ExitStack() as stack:
-        _sweep(output.parent, reporter)
+        # What another run removes meanwhile needs no sweeping.
+        with contextlib.suppress(OSError):
+            _sweep(output.parent, reporter)
         lock = _taken(folder, make=request.resumable)
         if lock is None or not request.resumable:
             if lock is not None:
