@@ -10,6 +10,10 @@ import rasterio
 import torch
 from affine import Affine
 
+from rasd_fusion.rasd_qgis.engine.learning import course as course_room
+
+from .courses import SIDE, made_references
+
 UTM33 = "EPSG:32633"
 NORTH_UP = Affine(10, 0, 400000, 0, -10, 5800000)
 
@@ -68,3 +72,20 @@ def make_raster(tmp_path_factory):
         return str(path)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    return made_references(tmp_path_factory.mktemp("references"), SIDE)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """References that make crops of the least side, so that training on them is quick."""
+    return made_references(tmp_path_factory.mktemp("small"), 24)
+
+
+@pytest.fixture
+def look_often(monkeypatch):
+    monkeypatch.setattr(course_room, "INTERVAL", 2)
+    monkeypatch.setattr(course_room, "CHECKPOINT_SECONDS", 0.0)
