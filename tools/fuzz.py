@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Spoilt inputs by the ten thousand: `make fuzz`, or for less time `make fuzz FUZZ="--seconds 60"`.
 
 Each target of benchmarks/hostile.py runs in a process of its own, with bounded memory and a clock

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Random requests with random faults, one by one: `make soak`, or `make soak SOAK="--minutes 8"`.
 
 Runs the real engine as the plugin does, and a stub in its place for starts and cancels by the

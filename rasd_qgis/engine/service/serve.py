@@ -21,8 +21,11 @@ from .ahead import load_ahead
 from .lifeline import LifeLine
 from .report import Reporter
 
-# How torch, numba and C++ say it on a processor.
-_NO_MEMORY = re.compile(r"out of memory|(can't|cannot|unable to) allocate|bad_alloc", re.I)
+# How torch, oneDNN (of its primitives), numba and C++ say it on a processor.
+_NO_MEMORY = re.compile(
+    r"out of memory|(can't|cannot|unable to) allocate|bad_alloc|could not create a (primitive|memory)",
+    re.I,
+)
 
 Answer = Callable[[Request, Reporter], dict[str, Any]]
 
