@@ -23,7 +23,7 @@ from .report import Reporter
 
 # How torch, oneDNN (of its primitives), numba and C++ say it on a processor.
 _NO_MEMORY = re.compile(
-    r"out of memory|(can't|cannot|unable to) allocate|bad_alloc|could not create a (primitive|memory)",
+    r"out of memory|(can't|cannot|unable to) allocate|bad_alloc|could not create a primitive",
     re.I,
 )
 
