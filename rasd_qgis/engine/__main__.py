@@ -21,8 +21,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "rasd_fusion"
-# What GDAL keeps of the files' blocks: a row of tiles of a wide guide that is stored in strips.
-GDAL_CACHE_MB = "256"
+# What GDAL keeps of the files' blocks: a row of tiles of a guide that is stored in strips. Outputs
+# are written block by block and need none.
+GDAL_CACHE_MB = "64"
 # By task: the module of the engine whose function of that name does it.
 MODULES = {
     "fuse": "pipeline",

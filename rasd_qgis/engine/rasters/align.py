@@ -33,7 +33,7 @@ from .read import Raster
 # Coarse pixels kept around the fine grid, so that kernels find true neighbours at its border.
 MARGIN = 4
 # A coarse image up to this many bytes is read once and kept; a larger one is read by window.
-KEPT_BYTES = 256 * 2**20
+KEPT_BYTES = 32 * 2**20
 # Side of the windows in which a valid pixel is looked for.
 _LOOK = 256
 

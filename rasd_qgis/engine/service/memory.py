@@ -10,6 +10,8 @@ import sys
 # Of mallopt. Large blocks come from the heap, whose end is not given back before `release`: a page
 # that the system hands out anew is a page that it must clear first, a quarter of a forward's time.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+# One heap for all threads: stages hand arrays on, and each heap would keep what others freed there.
+_ARENAS = -8
 # The second is what older C libraries allow at most.
 _LARGEST = (2**30, 2**25)
 
@@ -19,6 +21,7 @@ def keep() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if tune is not None:
+        tune(_ARENAS, 1)
         tune(_TRIM_THRESHOLD, _LARGEST[0])
         any(tune(_MMAP_THRESHOLD, size) for size in _LARGEST)
 
