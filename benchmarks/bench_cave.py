@@ -1,6 +1,6 @@
 """CAVE at ×8: a model trained on other scenes by `rasd:train`, against the classical methods.
 
-    python benchmarks cave FOLDER [--steps 2000] [--curve-steps 600] [--seed 0]
+    python benchmarks cave FOLDER [--steps 1800] [--curve-steps 600] [--seed 0]
 
 The training crops of ../shared/data together make a model, and `rasd:fuse` fuses the crop that it
 never saw. A learning curve shows what more scenes do: models of each crop and of both, all by the
@@ -216,7 +216,7 @@ def _write(path: Path, report: Mapping[str, Any]) -> None:
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="cave", description="Train on CAVE and measure it.")
     parser.add_argument("folder", type=Path, help="of models, images and JSON files")
-    parser.add_argument("--steps", type=int, default=2000, help="of the training (2000)")
+    parser.add_argument("--steps", type=int, default=1800, help="of the training (1800)")
     parser.add_argument("--curve-steps", type=int, default=600, help="of the learning curve (600)")
     parser.add_argument("--trainings", nargs="+", choices=TRAININGS, default=list(TRAININGS))
     parser.add_argument("--seed", type=int, default=0, help="of each training (0)")
