@@ -2,9 +2,9 @@
 
 Every form of the scan is held to the scan in float64, values and gradients, and timed; the network
 is timed with each of them, with TF32 and bfloat16 (and how far these take the result), as a CUDA
-graph, and in a training step; where its time goes is printed. Needs torch alone (Triton and
-mamba-ssm where they are to be measured). `--dry` goes through all of it in small on a processor and
-keeps nothing.
+graph, and in a training step; where its time goes is printed. Needs torch and numpy alone (Triton
+and mamba-ssm where they are to be measured). `--dry` goes through all of it in small on a processor
+and keeps nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from torch import Tensor
 
 from ..models import RASDConfig, RASDFuNet, scan
 from ..models.scan import choice
+from ..rasd_qgis.engine.scene.graphs import record
+from ..rasd_qgis.engine.service.precision import set_tf32
 from .results import save, table
 
 REPEATS = 20
@@ -48,7 +50,7 @@ def main(arguments: list[str]) -> int:
         return 2
     device = torch.device("cpu") if dry else torch.device("cuda", 0)
     name = "a processor (dry)" if dry else torch.cuda.get_device_name(device)
-    torch.backends.cudnn.allow_tf32 = False
+    set_tf32(False)
     forms, absent = available(device)
     print(f"On {name}; torch {torch.__version__}, CUDA {torch.version.cuda}. {absent}\n")
     figures: dict[str, Any] = {"card": name, "absent": absent}
@@ -158,19 +160,19 @@ def precision(device: torch.device, side: int) -> dict[str, dict[str, float]]:
 
 
 def graph(device: torch.device, side: int) -> dict[str, Any]:
-    """Milliseconds of the network as one CUDA graph, and whether it gives the same."""
+    """Milliseconds of the network as the engine's CUDA graph, and whether it gives the same."""
     if device.type != "cuda":
         return {"ms": None, "same": None, "why": "CUDA alone"}
-    net, (start, guide) = network(device), images(device, 1, side)
-    wanted = run(net, start, guide, 0.5)
+    net, pair = network(device), images(device, 1, side)
+    wanted = run(net, *pair, 0.5)
     try:
-        recorded = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(recorded):
-            image = run(net, start, guide, 0.5)
-        spent = milliseconds(recorded.replay, device)
+        with torch.inference_mode():
+            recording = record(net, *pair, 0.5)
+            same = torch.equal(recording.play(*pair).image, wanted)
+            spent = milliseconds(lambda: recording.play(*pair), device)
     except RuntimeError as error:
         return {"ms": None, "same": None, "why": str(error)[:300]}
-    return {"ms": spent, "same": bool(torch.equal(image, wanted)), "why": ""}
+    return {"ms": spent, "same": same, "why": ""}
 
 
 def where_time_goes(device: torch.device, side: int) -> str:
@@ -252,11 +254,11 @@ def as_is(device: torch.device) -> Iterator[None]:
 @contextmanager
 def tf32(device: torch.device) -> Iterator[None]:
     """Ten bits of each factor in convolutions and matrix products."""
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    set_tf32(True)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        set_tf32(False)
 
 
 @contextmanager

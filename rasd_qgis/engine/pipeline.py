@@ -19,10 +19,12 @@ from .rasters.align import Alignment, align
 from .rasters.read import Raster
 from .rasters.spectral import natural_colour
 from .scene.card import model_hash, write_model
+from .scene.graphs import graphs_for
 from .scene.model import Fusion, obtain
 from .scene.network import Consistency
-from .scene.tile import Tile, least_side, plan, read_tile
+from .scene.tile import Place, Tile, least_side, plan, read_tile
 from .service import memory
+from .service.copies import beside
 from .service.device import choose_device
 from .service.report import Phase, Reporter
 from .service.stages import ahead
@@ -143,6 +145,12 @@ def fuse_tiles(
     places = [place for row in rows for place in row]
     device, found, model_id = fusion.model.gains.device, Found(), model_hash(fusion.model)
     records = work.journal.read(model_id) if work.journal else []
+    graphs = graphs_for(fusion.model.network, device, phase.reporter.log)
+    graphed = replace(fusion, model=replace(fusion.model, graphs=graphs))
+
+    def read(place: Place) -> Tile:
+        return read_tile(pair, place, fusion.sigma, device)
+
     with ExitStack() as stack:
         mosaic = stack.enter_context(Mosaic(rows, outputs, work.folder, work.journal))
         if records:
@@ -151,11 +159,11 @@ def fuse_tiles(
             mosaic.take_up(len(records))
             phase.reporter.log(f"{len(records)} of {len(places)} tiles of an earlier run taken up.")
         ahead_of = places[len(records) :]
-        tiles = ahead(lambda place: read_tile(pair, place, fusion.sigma, device), ahead_of)
+        tiles = ahead(beside(read, Tile.tensors, device), ahead_of)
         stack.enter_context(closing(tiles))
         stack.enter_context(torch.inference_mode())
         for done, tile in enumerate(tiles, len(records)):
-            values = fuse_tile(request, fusion, tile, outputs, found)
+            values = fuse_tile(request, graphed, tile, outputs, found)
             record = {"model": model_id, "tile_size": request.tile_size, "found": found.state()}
             mosaic.add(done, values, record)
             phase.progress((done + 1) / len(places), f"tile {done + 1} of {len(places)}")

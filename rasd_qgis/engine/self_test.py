@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from affine import Affine
 from ..contract.request import FuseRequest, RasterSource
 from ..contract.self_test_request import SelfTestRequest
 from .pipeline import fuse
+from .scene import graphs
 from .service import precision
 from .service.device import available, choose_device, probe
 from .service.report import Reporter
@@ -46,11 +48,13 @@ def selftest(request: SelfTestRequest, reporter: Reporter) -> dict[str, Any]:
         truth, usual = _make_pair(Path(folder))
         for number, name in enumerate(names):
             phase.progress(number / len(names), f"fusing a tiny pair on {name}")
-            found.append(_try(name, truth, usual))
+            found.append(_try(name, truth, usual, reporter.log))
     return {"DEVICES": found, "PROBE": probe()}
 
 
-def _try(device: str, truth: np.ndarray, usual: FuseRequest) -> dict[str, Any]:
+def _try(
+    device: str, truth: np.ndarray, usual: FuseRequest, log: Callable[[str], None]
+) -> dict[str, Any]:
     """One device: a run that trains two steps, then one by that model, which is timed."""
     result: dict[str, Any] = {"device": device, "works": False, "error": None}
     try:
@@ -62,6 +66,8 @@ def _try(device: str, truth: np.ndarray, usual: FuseRequest) -> dict[str, Any]:
         started = time.perf_counter()
         fuse(replace(usual, device=device, model="file", model_file=model), _Silent())
         seconds = time.perf_counter() - started
+        if device == "cuda":
+            graphs.find(torch.device("cuda", torch.cuda.current_device()), log)
     except Exception as error:  # whatever it is: this device cannot be used, and why
         return {**result, "error": f"{type(error).__name__}: {error}"[:500]}
     miss = _relative_error(usual.output, truth)

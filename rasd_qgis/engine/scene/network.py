@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ....models import Fused, RASDFuNet, routing_maps
 from ...contract.errors import ModelFileError
+from .graphs import Graphs
 from .normalise import Units
 from .start import SCENE, Begun, added, begin
 from .tile import Tile
@@ -54,6 +55,7 @@ class SceneNetwork:
 
     gains: (b, B), of the bands on the guide. response: (1 + K, b), how the guide's sensor sees the
     components, a constant first. start: what the network grows from, one of `start.STARTS`.
+    graphs: what runs in the network's place on a card where that holds.
     """
 
     network: RASDFuNet
@@ -61,6 +63,7 @@ class SceneNetwork:
     gains: Tensor
     response: Tensor
     start: str = SCENE
+    graphs: Graphs | None = None
 
     def to(self, device: torch.device) -> SceneNetwork:
         """The same on that device."""
@@ -123,7 +126,7 @@ class SceneNetwork:
             F.pad(image[None].clamp(-GREATEST, GREATEST), (0, right, 0, down), mode="replicate")
             for image in (components, guide)
         )
-        fused = self.network(start, guide, ratio, auto)
+        fused = (self.graphs or self.network)(start, guide, ratio, auto)
         return fused._replace(
             image=(fused.image - start)[..., :height, :width],
             confidence=fused.confidence[..., :height, :width],

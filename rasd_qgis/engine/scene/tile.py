@@ -17,6 +17,7 @@ from ..rasters.fill import filled
 from ..rasters.grid import Axis
 from ..rasters.view import PairView
 from ..sensors.observe import Observation
+from ..service.copies import sent
 
 # The least side of a tile in overlaps: shorter ones could lie three deep.
 LEAST_OVERLAPS = 3
@@ -61,6 +62,10 @@ class Tile:
     valid: Tensor
     observed: Tensor
 
+    def tensors(self) -> list[Tensor]:
+        """All that it holds."""
+        return [self.guide, self.coarse, self.valid, self.observed, *vars(self.look).values()]
+
 
 def plan(shape: tuple[int, int], side: int, tiling: Tiling) -> list[list[Place]]:
     """Rows of places, left to right and top to bottom, that cover an image of this shape.
@@ -84,8 +89,8 @@ def read_tile(pair: PairView, place: Place, sigma: float, device: torch.device) 
     span = place.rows.start, place.rows.stop, place.cols.start, place.cols.stop
     rows = pair.rows.cover(span[0], span[1], pair.coarse_shape[0])
     cols = pair.cols.cover(span[2], span[3], pair.coarse_shape[1])
-    guide, guide_valid = (torch.from_numpy(a).to(device) for a in pair.read_fine(*span))
-    coarse, coarse_valid = (torch.from_numpy(a).to(device) for a in pair.read_coarse(*rows, *cols))
+    guide, guide_valid = (sent(a, device) for a in pair.read_fine(*span))
+    coarse, coarse_valid = (sent(a, device) for a in pair.read_coarse(*rows, *cols))
     row_axis, col_axis = pair.rows.local(span[0], rows[0]), pair.cols.local(span[2], cols[0])
     valid = guide_valid & _covered(coarse_valid, row_axis, col_axis, guide_valid.shape)
     down = _centred(row_axis, guide_valid.shape[0], coarse_valid.shape[0])

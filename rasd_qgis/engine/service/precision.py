@@ -1,9 +1,10 @@
 """Precision: whether an NVIDIA card may multiply in TF32, found by the self-test and remembered.
 
-TF32 keeps ten bits of each factor. It is taken where the network's image changes by at most
-LARGEST_CHANGE of its range and the time falls; unless a self-test found that, single precision
-stays. This was never run on a card: its tests switch something else in TF32's place, on a
-processor.
+A trial is of anything that can be switched: what it changes of the network's image, and what time
+it gains (`scene/graphs.py` has another). TF32 keeps ten bits of each factor. It is taken where the
+image changes by at most LARGEST_CHANGE of its range and the time falls; unless a self-test found
+that, single precision stays. This was never run on a card: its tests switch something else in
+TF32's place, on a processor.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ....models import RASDConfig, RASDFuNet, choice
 
+TF32 = "tf32"
 LARGEST_CHANGE = 1e-3
 LEAST_GAIN = 1.1  # times as fast: less is not worth a bit
 SIDE, BANDS, GUIDE_BANDS, REPEATS = 256, 31, 3, 3
@@ -31,9 +33,9 @@ class Trial:
     change: float
     gain: float
 
-    def holds(self) -> bool:
+    def holds(self, most: float = LARGEST_CHANGE) -> bool:
         """Whether it is accurate enough and worth it; a NaN is not."""
-        return self.change <= LARGEST_CHANGE and self.gain >= LEAST_GAIN
+        return self.change <= most and self.gain >= LEAST_GAIN
 
 
 def set_tf32(on: bool) -> None:
@@ -41,20 +43,31 @@ def set_tf32(on: bool) -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = on
 
 
-def remembered(device: torch.device) -> bool:
-    """Whether a self-test with this card and software found that TF32 holds."""
-    file = choice.memory(device, "tf32")
+def remembered(device: torch.device, kind: str = TF32) -> bool:
+    """Whether a self-test with this card and software found that it holds."""
+    file = choice.memory(device, kind)
     try:
         return file is not None and file.read_text(encoding="ascii") == "yes"
     except OSError:
         return False
 
 
-def find(device: torch.device) -> Trial:
-    """Try TF32 on the network, remember whether it holds, and leave it set accordingly."""
+def remember(device: torch.device, kind: str, holds: bool) -> None:
+    """Keep what a self-test found, for later processes with this card and software."""
+    choice.remember(choice.memory(device, kind), "yes" if holds else "no")
+
+
+def sample(device: torch.device) -> tuple[RASDFuNet, Tensor, Tensor]:
+    """What is tried: a fresh network, a start and a guide, (1, bands, SIDE, SIDE) in 0…1."""
     torch.manual_seed(0)
     network = RASDFuNet(RASDConfig(BANDS, GUIDE_BANDS)).to(device).eval()
     start, guide = (torch.rand(1, b, SIDE, SIDE).to(device) for b in (BANDS, GUIDE_BANDS))
+    return network, start, guide
+
+
+def find(device: torch.device) -> Trial:
+    """Try TF32 on the network, remember whether it holds, and leave it set accordingly."""
+    network, start, guide = sample(device)
 
     def image() -> Tensor:
         with torch.inference_mode():
@@ -62,7 +75,7 @@ def find(device: torch.device) -> Trial:
 
     trial = tried(image, set_tf32, device)
     set_tf32(trial.holds())
-    choice.remember(choice.memory(device, "tf32"), "yes" if trial.holds() else "no")
+    remember(device, TF32, trial.holds())
     return trial
 
 
