@@ -184,7 +184,7 @@ def faults_of_a_block_taken_again(*settings: str) -> int:
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)",
     )
     command = [sys.executable, "-I", "-c", "\n".join(lines)]
-    usual = {**os.environ, "THP_MEM_ALLOC_ENABLE": "0"}
+    usual = {name: word for name, word in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
     return int(subprocess.run(command, env=usual, capture_output=True, check=True).stdout)
 
 
