@@ -1548,6 +1548,10 @@
         <translation>融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。训练好的模型供模型“file”使用。</translation>
     </message>
     <message>
+        <source>A run that was cancelled or cut short leaves a folder beside the output, “.rasd-resume” at the end of its name: the same run, started again, goes on from there. It is removed when the run is complete, or by a later run after 14 days.</source>
+        <translation>被取消或中断的运行会在输出旁留下一个名称以“.rasd-resume”结尾的文件夹：再次启动同一运行即从该处继续。运行完成后该文件夹会被删除，或在 14 天后由之后的某次运行删除。</translation>
+    </message>
+    <message>
         <source>The engine is set up once, by the algorithm “Set up the engine”.</source>
         <translation>计算引擎只需用算法“安装计算引擎”安装一次。</translation>
     </message>
