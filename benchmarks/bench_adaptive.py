@@ -124,7 +124,8 @@ def train(network: RASDFuNet, auto: bool, course: Course, lessons: Sequence[Exam
     network.train()
     for step in range(course.steps):
         start, guide, target = batch(lessons, course, random)
-        ratio, by_content = float(random.random()), auto and step % 2 == 1
+        ratio = float(random.random())  # nosec B311
+        by_content = auto and step % 2 == 1
         image = network(start, guide, ratio**2 if by_content else ratio, by_content).image
         optimiser.zero_grad(set_to_none=True)
         F.l1_loss(image, target).backward()

@@ -23,7 +23,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import rasterio
@@ -106,12 +106,12 @@ def run(request: FuseRequest) -> tuple[float, float, float]:
     began, fusing = time.monotonic(), 0.0
     command = [sys.executable, "-I", "-X", "utf8", str(ENGINE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
-        assert engine.stdin is not None and engine.stdout is not None
-        engine.stdin.write(to_json(request).encode() + b"\n")
-        engine.stdin.flush()
+        requests, events = cast("IO[bytes]", engine.stdin), cast("IO[bytes]", engine.stdout)
+        requests.write(to_json(request).encode() + b"\n")
+        requests.flush()
         event: Any = None
         watch = _Watch(engine.pid)
-        for line in engine.stdout:
+        for line in events:
             event = decode(line)
             if isinstance(event, Progress) and event.phase == "fusing" and not fusing:
                 fusing = time.monotonic() - began

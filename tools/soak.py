@@ -274,7 +274,7 @@ def main() -> int:
     minutes = min(options.minutes, MOST_MINUTES)
     folder = Path(tempfile.mkdtemp(prefix="rasd-soak-"))
     try:
-        soak = Soak(folder, random.Random(options.seed))
+        soak = Soak(folder, random.Random(options.seed))  # nosec B311
         run(soak, minutes)
     finally:
         warm.stop()
