@@ -6,14 +6,19 @@ and its OpenMP would stand beside torch's.
 
 from __future__ import annotations
 
+import mmap
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Barrier
 from typing import Any, Callable
 
 import torch
 from torch import Tensor
+
+# Of a thread: its stack, and what it needs to begin.
+_ROOM = 32 * 2**20
 
 
 def work_off(call: Callable[[Any, Tensor], None], tasks: Iterable[Any], scratch: int) -> None:
@@ -50,4 +55,16 @@ def as_arrays(argument: Any) -> Any:
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="rasd-kernel")
+    """So many threads, all begun; OSError where the system has no room for them.
+
+    Asked for first: an executor waits for ever for a thread that finds no memory at its start.
+    """
+    mmap.mmap(-1, threads * _ROOM).close()
+    pool, begun = (
+        ThreadPoolExecutor(threads, thread_name_prefix="rasd-kernel"),
+        Barrier(threads + 1),
+    )
+    for _ in range(threads):
+        pool.submit(begun.wait)
+    begun.wait()
+    return pool

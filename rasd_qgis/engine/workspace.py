@@ -10,6 +10,7 @@ Otherwise the folder has a hidden name of the run's, and goes with it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -78,7 +79,7 @@ class Workspace:
         """Drop all tiles; the model stays."""
         if self.journal is not None:
             self.journal.clear()
-        for pattern in ("piece-*", "*.carry"):
+        for pattern in ("piece-*", "*.carry", "tile-*"):
             for path in self.folder.glob(pattern):
                 path.unlink()
 
@@ -146,7 +147,11 @@ def told(output: Path) -> Iterator[None]:
     """Turn the system's refusal to write beside an output into the analyst's words."""
     try:
         yield
+    except OutputError:
+        raise
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError(str(error)) from error
         raise OutputError(
             f"What the run keeps beside {output.name} could not be written "
             f"({error.strerror or str(error)[:200]}).",

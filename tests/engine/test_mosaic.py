@@ -1,8 +1,6 @@
-"""The mosaic and its stages: whole blocks, once each, little kept; errors leave the threads."""
+"""The mosaic: whole blocks, once each, and little kept."""
 
 from __future__ import annotations
-
-import threading
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from rasd_fusion.models import Tiling
 from rasd_fusion.rasd_qgis.engine.mosaic import Mosaic
 from rasd_fusion.rasd_qgis.engine.rasters.write import BLOCK
 from rasd_fusion.rasd_qgis.engine.scene.tile import plan
-from rasd_fusion.rasd_qgis.engine.service.stages import Behind, ahead
 
 
 class Two:
@@ -51,21 +48,3 @@ def test_every_block_is_written_once_and_whole(tmp_path, shape, side):
     np.testing.assert_allclose(layers.images[1], 2 * image[1:], atol=2e-6)
     assert most <= len(rows[0]) * (3 + BLOCK // (rows[0][0].rows.size - rows[0][0].rows.after))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_error_of_a_stage_is_raised_in_the_loop_and_ends_its_threads():
-    before = threading.active_count()
-    with pytest.raises(ZeroDivisionError):
-        for _ in ahead(lambda x: 1 / x, [2, 1, 0, 1]):
-            pass
-    with pytest.raises(ZeroDivisionError), Behind() as behind:
-        behind.call(lambda: 1 / 0)
-    assert threading.active_count() == before
-
-
-def test_a_stage_ahead_makes_no_more_than_was_asked_for():
-    made = []
-    results = ahead(lambda x: made.append(x) or x, range(10), depth=2)
-    assert [next(results) for _ in range(3)] == [0, 1, 2]
-    results.close()
-    assert made == list(range(len(made))) and len(made) <= 5

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import threading
+
+from .stages import start
 
 
 def load_ahead() -> None:
     """Begin to load the pipeline and, where the processor computes, the compiled kernels."""
-    threading.Thread(target=_load, name="ahead", daemon=True).start()
+    with contextlib.suppress(MemoryError):
+        start(_load)
 
 
 def _load() -> None:

@@ -18,10 +18,11 @@ LOST_READER = 3  # the exit status where a result was still wanted
 
 
 class LifeLine:
-    """The lines of a stream; set `under_way` while a request is worked on."""
+    """The lines of a stream; set `under_way` while a request is worked on, then its `status`."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.under_way: Request | None = None
+        self.status = 0
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(stream,), daemon=True).start()
 
@@ -38,7 +39,7 @@ class LifeLine:
         wanted = self.under_way
         if wanted is not None:
             remove_leftovers(wanted)
-        os._exit(LOST_READER if wanted is not None or not self._lines.empty() else 0)
+        os._exit(LOST_READER if wanted is not None or not self._lines.empty() else self.status)
 
 
 def _line_of(stream: BinaryIO) -> bytes:

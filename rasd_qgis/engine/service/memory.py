@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import mmap
 import os
 import sys
 
@@ -14,6 +15,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _ARENAS = -8
 # The second is what older C libraries allow at most.
 _LARGEST = (2**30, 2**25)
+# What torch's libraries map, about.
+LITTLE = 512 * 2**20
 
 
 def keep() -> None:
@@ -36,6 +39,15 @@ def release() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
         if trim is not None:
             trim(0)
+
+
+def short() -> bool:
+    """Whether the system refuses this process so little more that its libraries would not load."""
+    try:
+        mmap.mmap(-1, LITTLE).close()
+    except (OSError, MemoryError):
+        return True
+    return False
 
 
 def own_mib() -> float:

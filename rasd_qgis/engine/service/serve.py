@@ -75,6 +75,7 @@ def _served(text: bytes, answer: Answer, line: LifeLine, reporter: Reporter) -> 
         last = Failure(error.kind, error.message, error.advice, cause)
     except Exception as error:  # whatever it is, the analyst gets a sentence
         last = _unforeseen(error)
+    line.status = int(isinstance(last, Failure))
     line.under_way = None
     reporter.send(last)
     return last
@@ -86,7 +87,8 @@ def _unforeseen(error: Exception) -> Failure:
     told = _of_the_device(error)
     if told is not None:
         return Failure(told.kind, told.message, told.advice, trace)
-    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+    # Libraries that get none have many words for it, or an error of their own.
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) or memory.short():
         return Failure(
             "device",
             "The engine ran out of memory.",
