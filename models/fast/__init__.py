@@ -6,6 +6,6 @@ tests/models/test_fast.py holds the two together.
 
 from __future__ import annotations
 
-from .network import predict, usable
+from .network import compiles, predict, usable
 
-__all__ = ["predict", "usable"]
+__all__ = ["compiles", "predict", "usable"]

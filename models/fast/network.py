@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from ..network import RASDFuNet
 
 
+def compiles() -> bool:
+    """Whether there is a numba here that compiles the kernels."""
+    return compiled() is not None
+
+
 def usable(net: RASDFuNet, start: Tensor) -> bool:
     """Whether `predict` can do this: single precision, no gradient, a processor that has numba."""
     if net.training or torch.is_grad_enabled():

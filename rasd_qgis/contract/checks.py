@@ -68,6 +68,18 @@ def optional_text(name: str, value: Any) -> None:
         text(name, value)
 
 
+def address(name: str, value: Any) -> None:
+    """An address of a Dask scheduler, [protocol://]host:port, or None."""
+    if value is None:
+        return
+    short(name, value)
+    if not re.fullmatch(r"((tcp|tls|ws|wss|ucx|ucxx)://)?[^\s/]+:\d{1,5}", value):
+        raise RequestError(
+            f"The {name} must be an address such as tcp://host:8786, not {shown(value)}.",
+            "Give the one that the scheduler names when it starts, or leave it empty.",
+        )
+
+
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """One of the words."""
     if value not in allowed:

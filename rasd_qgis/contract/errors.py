@@ -60,6 +60,12 @@ class DeviceError(RasdError, RuntimeError):
     kind = "device"
 
 
+class ClusterError(RasdError, RuntimeError):
+    """The Dask cluster asked for cannot be had, or cannot do this run."""
+
+    kind = "cluster"
+
+
 class EngineMissingError(RasdError, RuntimeError):
     """The engine is not set up on this computer."""
 
@@ -103,6 +109,7 @@ _BY_KIND = {
         OutputError,
         RequestError,
         DeviceError,
+        ClusterError,
         EngineMissingError,
         EngineBrokenError,
         EngineCrashedError,
@@ -111,7 +118,7 @@ _BY_KIND = {
 }
 
 # Kinds that are the analyst's to mend: the engine that reported one is as good as before.
-FORGIVEN = (InputError.kind, ModelFileError.kind, OutputError.kind)
+FORGIVEN = (InputError.kind, ModelFileError.kind, OutputError.kind, ClusterError.kind)
 
 
 def from_kind(kind: str, message: str, advice: str = "") -> RasdError:

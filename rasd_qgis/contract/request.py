@@ -45,6 +45,9 @@ class FuseRequest:
     tile_size: in fine pixels.
     resumable: keep what is done in `<output>.rasd-resume` until the run succeeds, and go on from
     what an earlier run of the same request kept there; False removes that.
+    dask_scheduler: the address of a Dask cluster whose workers fuse the tiles; None fuses here.
+    dask_storage: the folder, or URL as fsspec takes it, where workers leave finished tiles; None
+        takes the folder of what the run keeps beside the output.
     provenance: who asked (plugin and QGIS versions …), kept in the outputs' tags.
     """
 
@@ -70,6 +73,8 @@ class FuseRequest:
     tile_size: int = 512
     seed: int = 0
     resumable: bool = False
+    dask_scheduler: str | None = None
+    dask_storage: str | None = None
     provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,8 +83,9 @@ class FuseRequest:
             if not isinstance(getattr(self, name), RasterSource):
                 raise RequestError(f"The request's {name} must be a raster source.")
         checks.text("output", self.output)
-        for name in ("confidence", "model_file", "model_output"):
+        for name in ("confidence", "model_file", "model_output", "dask_storage"):
             checks.optional_text(name, getattr(self, name))
+        checks.address("Dask scheduler", self.dask_scheduler)
         self._check_settings()
         object.__setattr__(self, "extent", checks.extent(self.extent))
         object.__setattr__(self, "provenance", checks.provenance(self.provenance))

@@ -21,8 +21,7 @@ from .rasters.read import Raster
 from .rasters.spectral import SpectralInfo
 from .rasters.write import OutputRaster
 from .scene.model import Fusion
-from .scene.network import FusedTile
-from .scene.tile import Tile
+from .scene.one_tile import Wanted
 from .service.report import Reporter
 
 # A file for the closed-form estimate, beside the fused raster, for benchmarks.
@@ -61,8 +60,7 @@ class Outputs:
         start_image = os.environ.get(START_IMAGE)
         if start_image:
             wanted.append((start_image, bands, pair.hs.encoding))
-        self._start_image = bool(start_image)
-        self._confidence = bool(request.confidence)
+        self.wanted = Wanted(bool(request.confidence), bool(start_image))
         self._writers = [
             OutputRaster(path, *place, spectral, encoding, tags)
             for path, spectral, encoding in wanted
@@ -84,13 +82,6 @@ class Outputs:
         self._stack.__exit__(*error)
         for note in (note for writer in self._writers for note in writer.notes):
             self._reporter.warn(note)
-
-    def stacked(self, fused: FusedTile, tile: Tile) -> Tensor:
-        """All that is written of a tile, and its validity last: (channels, H, W) on the CPU."""
-        parts = [fused.bands]
-        parts += [fused.confidence] if self._confidence else []
-        parts += [fused.start] if self._start_image else []
-        return torch.cat([*parts, tile.valid[None].float()]).cpu()
 
     @property
     def count(self) -> int:

@@ -5,23 +5,25 @@ read → align → model (survey, reduce, normalise, train; or a file) → tile 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..contract.request import FuseRequest
+from .cluster import door
 from .mosaic import Mosaic
 from .outputs import Outputs, check_outputs
 from .rasters.align import Alignment, align
 from .rasters.read import Raster
 from .rasters.spectral import natural_colour
+from .resume import request_key
 from .scene.card import model_hash, write_model
 from .scene.graphs import graphs_for
 from .scene.model import Fusion, obtain
-from .scene.network import Consistency
+from .scene.one_tile import Found, MadeTile, Wanted, fuse_tile
 from .scene.tile import Place, Tile, least_side, plan, read_tile
 from .service import memory
 from .service.copies import beside
@@ -30,22 +32,36 @@ from .service.report import Phase, Reporter
 from .service.stages import ahead
 from .workspace import Workspace, workspace
 
+# Of a request, a model and what is wanted: the tiles of a plan's places from a number on, in order.
+Maker = Callable[
+    [FuseRequest, Fusion, Wanted, Sequence[Place], int], Generator[MadeTile, None, None]
+]
+
 
 def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
     """Run a request; the values of the run's result. RasdError where it cannot be done."""
-    device = choose_device(request.device, reporter)
+    door.check(request)
+    device = choose_device(door.local_device(request), reporter)
     reading = reporter.phase("reading", 0.0, 0.05)
-    with Raster(request.hyperspectral) as hs, Raster(request.multispectral) as ms:
+    with ExitStack() as stack:
+        cluster = stack.enter_context(door.cluster_of(request, reporter))
+        hs, ms = (
+            stack.enter_context(Raster(s)) for s in (request.hyperspectral, request.multispectral)
+        )
         check_outputs(request, hs)
         pair = align(hs, ms, request.extent, reporter)
         reading.progress(1.0)
         with workspace(request, pair, device, reporter) as work:
+            key = request_key(request, pair, device) if work.journal else None
+            way = door.way_to(cluster, request, pair, device, work.folder, key)
+            far = stack.enter_context(way)
+            make = far.tiles if far else here(pair, reporter)
             fusion = work.trained(device) or obtain(request, pair, device, reporter, work.notes)
             work.keep_trained(fusion)
             model_id = model_hash(fusion.model)
             with Outputs(request, pair, fusion, model_id, reporter) as outputs:
                 phase = reporter.phase("fusing", 0.75, 0.95)
-                found = fuse_scene(request, pair, fusion, outputs, work, phase)
+                found = fuse_scene(request, make, pair, fusion, outputs, work, phase)
                 reporter.phase("writing", 0.95, 1.0)
                 outputs.finish()
                 if request.model_output:
@@ -76,30 +92,30 @@ def peak_memory(tile_size: int, bands: int, guide_bands: int) -> int:
     return 4 * tile_size**2 * (7 * (bands + guide_bands + 12) + 300) + 960 * 2**20
 
 
-@dataclass
-class Found:
-    """What fusing found out: the share routed low-rank, and the consistency with both inputs."""
+def here(pair: Alignment, reporter: Reporter) -> Maker:
+    """What fuses tiles on this machine: the next one is read while one is in the network."""
 
-    low_rank_share: float = 0.0
-    hyperspectral: Consistency = field(default_factory=Consistency)
-    multispectral: Consistency = field(default_factory=Consistency)
+    def tiles(
+        request: FuseRequest, fusion: Fusion, wanted: Wanted, places: Sequence[Place], first: int
+    ) -> Generator[MadeTile, None, None]:
+        device = fusion.model.gains.device
+        graphs = graphs_for(fusion.model.network, device, reporter.log)
+        graphed = replace(fusion, model=replace(fusion.model, graphs=graphs))
 
-    def state(self) -> dict[str, Any]:
-        """All of it, as JSON can hold it."""
-        sides = {"hyperspectral": self.hyperspectral, "multispectral": self.multispectral}
-        return {"low_rank_share": self.low_rank_share} | {
-            k: dict(vars(v)) for k, v in sides.items()
-        }
+        def read(place: Place) -> Tile:
+            return read_tile(pair, place, fusion.sigma, device)
 
-    def take_up(self, state: dict[str, Any]) -> None:
-        """Go on from such a state."""
-        self.low_rank_share = state["low_rank_share"]
-        vars(self.hyperspectral).update(state["hyperspectral"])
-        vars(self.multispectral).update(state["multispectral"])
+        with closing(ahead(beside(read, Tile.tensors, device), places[first:])) as read_ones:
+            for tile in read_ones:
+                found = Found()
+                yield MadeTile(fuse_tile(request, graphed, tile, wanted, found), found)
+
+    return tiles
 
 
 def fuse_scene(
     request: FuseRequest,
+    make: Maker,
     pair: Alignment,
     fusion: Fusion,
     outputs: Outputs,
@@ -112,7 +128,7 @@ def fuse_scene(
     while True:
         try:
             sized = replace(request, tile_size=size)
-            return fuse_tiles(sized, pair, fusion, outputs, work, phase)
+            return fuse_tiles(sized, make, pair, fusion, outputs, work, phase)
         except torch.OutOfMemoryError:
             if size <= least:
                 raise
@@ -128,6 +144,7 @@ def fuse_scene(
 
 def fuse_tiles(
     request: FuseRequest,
+    make: Maker,
     pair: Alignment,
     fusion: Fusion,
     outputs: Outputs,
@@ -136,21 +153,15 @@ def fuse_tiles(
 ) -> Found:
     """Fuse the scene tile by tile, blended, into the outputs.
 
-    Three things go on at once: the next tile is read, one goes through the network, and the one
-    before it is blended, encoded and written. Tiles that an earlier run finished are taken up.
+    While tiles are made, the one before is blended, encoded and written. Tiles that an earlier run
+    finished are taken up.
     """
     rows = plan(pair.fine.shape, request.tile_size, fusion.model.network.tiling)
     most = peak_memory(request.tile_size, pair.hs.count, pair.ms.count) / 2**30
     phase.reporter.log(f"Tiles of {request.tile_size} pixels: at most {most:.1f} GiB of memory.")
     places = [place for row in rows for place in row]
-    device, found, model_id = fusion.model.gains.device, Found(), model_hash(fusion.model)
+    found, model_id = Found(), model_hash(fusion.model)
     records = work.journal.read(model_id) if work.journal else []
-    graphs = graphs_for(fusion.model.network, device, phase.reporter.log)
-    graphed = replace(fusion, model=replace(fusion.model, graphs=graphs))
-
-    def read(place: Place) -> Tile:
-        return read_tile(pair, place, fusion.sigma, device)
-
     with ExitStack() as stack:
         mosaic = stack.enter_context(Mosaic(rows, outputs, work.folder, work.journal))
         if records:
@@ -158,25 +169,13 @@ def fuse_tiles(
             outputs.missing = records[-1]["missing"]
             mosaic.take_up(len(records))
             phase.reporter.log(f"{len(records)} of {len(places)} tiles of an earlier run taken up.")
-        ahead_of = places[len(records) :]
-        tiles = ahead(beside(read, Tile.tensors, device), ahead_of)
+        tiles = make(request, fusion, outputs.wanted, places, len(records))
         stack.enter_context(closing(tiles))
         stack.enter_context(torch.inference_mode())
-        for done, tile in enumerate(tiles, len(records)):
-            values = fuse_tile(request, graphed, tile, outputs, found)
+        for done, (values, seen) in enumerate(tiles, len(records)):
+            found.add(seen)
             record = {"model": model_id, "tile_size": request.tile_size, "found": found.state()}
             mosaic.add(done, values, record)
             phase.progress((done + 1) / len(places), f"tile {done + 1} of {len(places)}")
     found.low_rank_share /= len(places)
     return found
-
-
-def fuse_tile(
-    request: FuseRequest, fusion: Fusion, tile: Tile, outputs: Outputs, found: Found
-) -> Tensor:
-    """All that is written of a tile, (channels, H, W) on the CPU; what it shows goes to `found`."""
-    fused = fusion.model.fuse(tile, request.routing_ratio, request.routing_mode == "auto")
-    found.hyperspectral.add(tile.look.down(fused.bands), tile.coarse, tile.observed)
-    found.multispectral.add(fusion.model.seen(fused.bands), tile.guide, tile.valid)
-    found.low_rank_share += fused.low_rank_share
-    return outputs.stacked(fused, tile)

@@ -15,20 +15,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import rasterio
 import torch
 
 from ..contract.request import FuseRequest
 from .rasters.align import Alignment
-from .rasters.read import Raster
+from .rasters.facts import file_facts, raster_facts
 from .service.device import versions
 
 # Fields of a request that its pixels do not hang on.
-_NO_MATTER = ("run_id", "provenance", "resumable", "output", "confidence", "model_output")
-# Read of a file's beginning and of its end, beside its size and time.
-_HEAD_BYTES = 2**16
-# Side files that other programs write beside an input; what counts in them shows in the raster.
-_OTHERS = (".aux.xml", ".ovr")
+_NO_MATTER = {"run_id", "provenance", "resumable", "output", "confidence", "model_output"}
+_NO_MATTER |= {"dask_scheduler", "dask_storage"}
 
 
 class Journal:
@@ -100,28 +96,9 @@ def request_key(request: FuseRequest, pair: Alignment, device: torch.device) -> 
         "versions": versions(),
         "device": str(device),
         "threads": torch.get_num_threads(),
-        "rasters": [_raster_facts(raster) for raster in (pair.hs, pair.ms)],
-        "model": [_file_facts(request.model_file)] if request.model_file else [],
+        "rasters": [raster_facts(raster) for raster in (pair.hs, pair.ms)],
+        "model": [file_facts(request.model_file)] if request.model_file else [],
         # What benchmarks ask of the engine.
         "asked": sorted(item for item in os.environ.items() if item[0].startswith("RASD_FUSION_")),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _raster_facts(raster: Raster) -> list[Any]:
-    with rasterio.open(raster.source.path) as dataset:
-        names = [name for name in dataset.files if not name.lower().endswith(_OTHERS)]
-    shown = raster.grid, raster.encoding, raster.spectral, raster.bands, raster.good.tolist()
-    return [repr(shown), *map(_file_facts, names)]
-
-
-def _file_facts(name: str) -> list[Any]:
-    """Name, size, time, and a digest of both ends; of what is no file of its own, the name."""
-    if not os.path.isfile(name):
-        return [name]
-    found = os.stat(name)
-    with open(name, "rb") as file:
-        ends = file.read(_HEAD_BYTES)
-        file.seek(max(0, found.st_size - _HEAD_BYTES))
-        ends += file.read(_HEAD_BYTES)
-    return [name, found.st_size, found.st_mtime_ns, hashlib.sha256(ends).hexdigest()]

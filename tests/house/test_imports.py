@@ -14,6 +14,8 @@ import pytest
 # What every room of the engine has beside its requirements.txt.
 ENGINE = {"torch", "numpy", "rasterio"}
 METHOD = {"service", "rasters", "sensors", "scene"}
+# Of requirements-cluster.txt, the extra.
+CLUSTER = {"dask", "distributed", "fsspec"}
 # Room -> the other rooms of the house, and the libraries beyond the standard one, it may import.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "root": ({"plugin"}, set()),
@@ -29,7 +31,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "scene": ({"contract", "models", "service", "rasters", "sensors"}, ENGINE),
     "quality": ({"contract", *METHOD}, ENGINE),
     "learning": ({"contract", "models", *METHOD}, ENGINE),
-    "engine": ({"contract", "models", "quality", "learning", *METHOD}, ENGINE),
+    "cluster": ({"contract", "models", *METHOD}, ENGINE | CLUSTER),
+    "engine": ({"contract", "models", "quality", "learning", "cluster", *METHOD}, ENGINE),
     "engine_link": ({"contract"}, {"qgis"}),
     "processing": ({"contract", "engine_link"}, {"qgis"}),
     # An absolute `processing` is QGIS's own package, which opens the dialogs of algorithms.
@@ -54,6 +57,7 @@ PLACES = {
     "rasd_qgis/engine/scene/": "scene",
     "rasd_qgis/engine/quality/": "quality",
     "rasd_qgis/engine/learning/": "learning",
+    "rasd_qgis/engine/cluster/": "cluster",
     "rasd_qgis/engine_link/": "engine_link",
     "rasd_qgis/gui/": "gui",
     "processing/": "processing",
@@ -161,6 +165,8 @@ def test_plugin_root_loads_nothing_until_it_is_called(root: Path) -> None:
         ("rasd_qgis/engine/x.py", "from ...processing import fuse"),
         ("rasd_qgis/engine/rasters/x.py", "from ..scene import tile"),
         ("rasd_qgis/engine/scene/x.py", "from .. import pipeline"),
+        ("rasd_qgis/engine/cluster/x.py", "from .. import mosaic"),
+        ("rasd_qgis/engine/x.py", "import distributed"),
         ("rasd_qgis/engine_link/x.py", "def f():\n    import torch"),
         ("models/x.py", "import numba"),
         ("models/fast/x.py", "import numba"),

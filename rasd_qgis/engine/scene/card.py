@@ -95,7 +95,7 @@ def write_model(path: str, run_id: str, model: SceneNetwork, card: Card) -> None
     target = Path(path)
     part = target.with_name(f".{target.stem}.rasd-{run_id}.part.safetensors")
     try:
-        part.write_bytes(_encoded(model, card))
+        part.write_bytes(model_bytes(model, card))
         os.replace(part, target)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -142,7 +142,8 @@ def _tensors(model: SceneNetwork) -> dict[str, Tensor]:
     return {key: value.detach().cpu().contiguous() for key, value in named.items()}
 
 
-def _encoded(model: SceneNetwork, card: Card) -> bytes:
+def model_bytes(model: SceneNetwork, card: Card) -> bytes:
+    """What a model file holds."""
     header = {"format": FORMAT, "card": json.dumps(asdict(card), allow_nan=False)}
     return save(_tensors(model), header)
 

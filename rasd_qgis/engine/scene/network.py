@@ -150,6 +150,13 @@ class Consistency:
             self._least = min(self._least, float(given.min()))
             self._greatest = max(self._greatest, float(given.max()))
 
+    def join(self, other: Consistency) -> None:
+        """Add what another one was given."""
+        self._squares += other._squares
+        self._count += other._count
+        self._least = min(self._least, other._least)
+        self._greatest = max(self._greatest, other._greatest)
+
     @property
     def error(self) -> float:
         """0 where nothing was added."""
