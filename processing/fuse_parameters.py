@@ -15,6 +15,7 @@ from qgis.core import (
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterString,
 )
 
 from ..rasd_qgis.contract.errors import RequestError
@@ -38,6 +39,7 @@ from .values import Numbers, extent, numbers_of, optional, raster_layer, run_of,
 
 MODEL, EXTENT = "MODEL", "EXTENT"
 TRAINING_MINUTES, TRAINING_STEPS = "TRAINING_MINUTES", "TRAINING_STEPS"
+DASK_SCHEDULER, DASK_STORAGE = "DASK_SCHEDULER", "DASK_STORAGE"
 OUTPUT, CONFIDENCE, MODEL_OUTPUT = "OUTPUT", "CONFIDENCE", "MODEL_OUTPUT"
 
 
@@ -93,6 +95,16 @@ def _knobs() -> list[QgsProcessingParameterDefinition]:
         fields.device(),
         fields.tile_size(),
         fields.seed(),
+        QgsProcessingParameterString(
+            DASK_SCHEDULER,
+            tr("Address of a Dask scheduler (empty: this machine)"),
+            optional=True,
+        ),
+        QgsProcessingParameterString(
+            DASK_STORAGE,
+            tr("Folder or URL that all Dask workers share (empty: beside the output)"),
+            optional=True,
+        ),
     ]
 
 
@@ -172,6 +184,8 @@ def _request(
         tile_size=algorithm.parameterAsInt(values, TILE_SIZE, context),
         seed=algorithm.parameterAsInt(values, SEED, context),
         resumable=not is_temporary(paths[OUTPUT]),
+        dask_scheduler=algorithm.parameterAsString(values, DASK_SCHEDULER, context).strip() or None,
+        dask_storage=algorithm.parameterAsString(values, DASK_STORAGE, context).strip() or None,
         **run_of("rasd:fuse"),
     )
 

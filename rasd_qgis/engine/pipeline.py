@@ -75,7 +75,7 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
         "CONSISTENCY_HS": found.hyperspectral.error,
         "CONSISTENCY_MS": found.multispectral.error,
         "MODEL_HASH": model_id,
-        "DEVICE": str(device),
+        "DEVICE": far.device if far else str(device),
         "RGB": list(rgb) if rgb else None,
     }
 

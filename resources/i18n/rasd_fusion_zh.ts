@@ -440,6 +440,14 @@
         <translation>训练步数（代替时间）</translation>
     </message>
     <message>
+        <source>Address of a Dask scheduler (empty: this machine)</source>
+        <translation>Dask 调度器地址（留空：本机）</translation>
+    </message>
+    <message>
+        <source>Folder or URL that all Dask workers share (empty: beside the output)</source>
+        <translation>所有 Dask 工作节点共享的文件夹或 URL（留空：输出旁）</translation>
+    </message>
+    <message>
         <source>0 uses attention alone, 1 the low-rank branch alone, 0.5 is a good start.</source>
         <translation>0 表示只用注意力，1 表示只用低秩分支，可从 0.5 开始。</translation>
     </message>
@@ -1550,6 +1558,10 @@
     <message>
         <source>A run that was cancelled or cut short leaves a folder beside the output, “.rasd-resume” at the end of its name: the same run, started again, goes on from there. It is removed when the run is complete, or by a later run after 14 days.</source>
         <translation>被取消或中断的运行会在输出旁留下一个名称以“.rasd-resume”结尾的文件夹：再次启动同一运行即从该处继续。运行完成后该文件夹会被删除，或在 14 天后由之后的某次运行删除。</translation>
+    </message>
+    <message>
+        <source>Dask scheduler: the address of a Dask cluster that runs already, such as tcp://host:8786; its workers fuse the tiles, to the same pixels. All workers must find the inputs, and the output's folder or else the folder or URL given to share, under the same names. The guide's page “Many machines” says what that takes.</source>
+        <translation>Dask 调度器：一个已在运行的 Dask 集群的地址，例如 tcp://host:8786；由其工作节点融合各分块，所得像元值相同。所有工作节点都须能以相同的名称访问输入，以及输出所在的文件夹，或另行指定的共享文件夹或 URL。指南中的“Many machines”一页说明所需条件。</translation>
     </message>
     <message>
         <source>The engine is set up once, by the algorithm “Set up the engine”.</source>

@@ -22,7 +22,7 @@ from .conftest import coarse_view, scene, write_raster
 
 REQUIRED = ["INPUT_HS", "INPUT_MS", "ROUTING_RATIO", "MODEL", "MODEL_FILE", "EXTENT"]
 ADVANCED = ["ROUTING_MODE", "TRAINING_MINUTES", "TRAINING_STEPS", "PSF_SIGMA"]
-ADVANCED += ["DEVICE", "TILE_SIZE", "SEED"]
+ADVANCED += ["DEVICE", "TILE_SIZE", "SEED", "DASK_SCHEDULER", "DASK_STORAGE"]
 OUTPUTS = ["OUTPUT", "CONFIDENCE", "MODEL_OUTPUT"]
 NUMBERS = ["ROUTING_RATIO_USED", "LOW_RANK_SHARE", "STEPS", "CONSISTENCY_HS", "CONSISTENCY_MS"]
 
@@ -81,6 +81,8 @@ def test_values_become_the_request(fuse, pair, context):
         DEVICE="cpu",
         TILE_SIZE=64,
         SEED=9,
+        DASK_SCHEDULER=" tcp://head:8786",
+        DASK_STORAGE="s3://bucket/runs",
         CONFIDENCE=str(pair.folder / "c.tif"),
         MODEL_OUTPUT=str(pair.folder / "m.safetensors"),
     )
@@ -101,6 +103,7 @@ def test_values_become_the_request(fuse, pair, context):
         9,
     )
     assert request.routing_mode == "auto"
+    assert (request.dask_scheduler, request.dask_storage) == ("tcp://head:8786", "s3://bucket/runs")
     assert request.provenance["algorithm"] == "rasd:fuse"
 
 
@@ -116,6 +119,7 @@ def test_what_is_left_out_has_its_default(fuse, pair, context):
     assert request.extent is None
     assert request.psf_sigma is None
     assert request.training_steps is None
+    assert request.dask_scheduler is None and request.dask_storage is None
     assert (request.model, request.device, request.training_minutes) == ("scene", "auto", 3.0)
 
 

@@ -40,6 +40,11 @@ class Far:
     def __init__(self, cluster: Cluster, job: Job, storage: Storage) -> None:
         self._cluster, self._job, self._storage = cluster, job, storage
 
+    @property
+    def device(self) -> str:
+        """What tiles are fused on."""
+        return self._job.device
+
     def tiles(
         self,
         request: FuseRequest,
