@@ -15,6 +15,7 @@ VENV_TEST := $(BUILD)/venv-test
 VENV_ENGINE_TEST := $(BUILD)/venv-engine-test
 VENV_CHECK := $(BUILD)/venv-check
 PROFILES ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/QGIS/QGIS3/profiles
+ENGINE := $(or $(RASD_FUSION_ENGINE),$(or $(XDG_DATA_HOME),$(HOME)/.local/share)/rasd-fusion/engine)
 DEMO := $(BUILD)/demo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := qgis python3-qgis python3-venv xvfb xauth imagemagick
@@ -125,6 +126,10 @@ link:  ## Link this checkout into your own QGIS profile (PROFILE=default)
 	mkdir -p "$$(dirname "$$target")" && ln -sfn "$(CURDIR)" "$$target" && \
 	echo "Linked as $$target. Enable RASD Fusion in QGIS: Plugins > Manage and Install Plugins."
 
+.PHONY: engine-cluster
+engine-cluster: $(STAMPS)/engine  ## Add what a Dask cluster takes to the engine (DASK_SCHEDULER; 15 MB)
+	$(ENGINE)/$(PIP) --requirement rasd_qgis/engine/requirements-cluster.txt
+
 .PHONY: docs
 docs:  ## Bring the guide's chapter of algorithms, its figures and the translations up to date
 	python3 tools/guide.py
@@ -167,7 +172,7 @@ $(STAMPS)/venv-test: tests/requirements-qgis.txt | $(STAMPS)/apt
 	@$(VENV_TEST)/$(PIP) --requirement $<
 	@touch $@
 
-$(STAMPS)/venv-engine-test: tests/requirements-engine.txt rasd_qgis/engine/requirements.txt | $(STAMPS)/apt
+$(STAMPS)/venv-engine-test: tests/requirements-engine.txt rasd_qgis/engine/requirements.txt rasd_qgis/engine/requirements-cluster.txt | $(STAMPS)/apt
 	@echo "Making $(VENV_ENGINE_TEST) (the tests of the engine, the demo, the benchmarks; 1.5 GB)"
 	@rm -rf $(VENV_ENGINE_TEST) && $(QGIS_PYTHON) -m venv $(VENV_ENGINE_TEST)
 	@$(VENV_ENGINE_TEST)/$(PIP) $(TORCH_INDEX) --requirement $<

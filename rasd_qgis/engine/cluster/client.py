@@ -25,7 +25,7 @@ from ..scene.one_tile import Found, MadeTile
 from ..scene.tile import Place
 from ..service.report import Reporter
 from . import arrival
-from .job import Job, Task, processor
+from .job import LOOK, Job, Task, processor
 from .storage import ERRORS, Storage
 
 CONNECT_SECONDS = 20.0
@@ -47,7 +47,10 @@ class Cluster:
     def look(self, job: Job, storage: Storage) -> None:
         """Have one worker show that it could do the job; ClusterError where it could not."""
         self.hand_out(f"code-{self._digest}.zip", arrival.archive(ROOT), storage)
-        self._answer(self._submit(Task(job)), "the first look at the inputs")
+        self.hand_out(LOOK, b"", storage)
+        self._answer(self._submit(Task(job)), "a look at the inputs")
+        with stored(storage.place):
+            storage.remove(LOOK)
 
     def hand_out(self, name: str, content: bytes, storage: Storage) -> None:
         """Put a file where all workers find it."""

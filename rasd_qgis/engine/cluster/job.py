@@ -18,6 +18,8 @@ from ..service.device import versions
 
 # What the last digits of a pixel hang on, and must be the same everywhere.
 _VERSIONS = ("torch", "numpy", "rasterio", "gdal")
+# A file in the storage that a worker reads and writes to show that it can.
+LOOK = "tile-look"
 
 
 @dataclass(frozen=True)

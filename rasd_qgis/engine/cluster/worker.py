@@ -32,7 +32,7 @@ from ..scene.one_tile import Found, fuse_tile
 from ..scene.tile import Place, read_tile
 from ..service.device import choose_device
 from ..service.report import Reporter
-from .job import Job, Task, deciding_versions, processor
+from .job import LOOK, Job, Task, deciding_versions, processor
 from .storage import ERRORS, Storage
 
 # Runs whose rasters and model a worker keeps.
@@ -61,12 +61,23 @@ def answer(text: str) -> dict[str, Any]:
     try:
         task = Task.from_json(text)
         scene = _scene_of(task.job)
-        found = _landed(scene, task.job, task.number, task.place) if task.place else {}
+        if task.place is None:
+            return _looked(scene, task.job)
+        found = _landed(scene, task.job, task.number, task.place)
     except torch.OutOfMemoryError as error:
         return {"no_memory": str(error)}
     except RasdError as error:
         return {"error": (error.kind, error.message, error.advice)}
     return {"found": found, "worker": _name(), "processor": processor()}
+
+
+def _looked(scene: Scene, job: Job) -> dict[str, Any]:
+    """Show that the storage can be read and written."""
+    try:
+        scene.storage.put(LOOK, scene.storage.get(LOOK))
+    except ERRORS as error:
+        raise _no_storage(job, error) from error
+    return {}
 
 
 def _landed(scene: Scene, job: Job, number: int, place: Place) -> dict[str, Any]:

@@ -1,0 +1,196 @@
+"""A run on a Dask cluster: the pixels of one machine's, whatever becomes of workers and client."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.io import MemoryFile
+
+distributed = pytest.importorskip("distributed")
+
+from rasd_fusion.rasd_qgis.contract.errors import ClusterError, RequestError  # noqa: E402
+from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource  # noqa: E402
+from rasd_fusion.rasd_qgis.engine.cluster import arrival, client  # noqa: E402
+
+from .scenes import awaken, make_scene, run  # noqa: E402
+from .test_resume import assert_same, ended_at  # noqa: E402
+
+SIDE, TILES = 224, 4
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two workers, a process each, that know nothing of our package."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
+    with distributed.LocalCluster(**options, dashboard_address=":0", memory_limit=0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """A pair with a hole, a model that has a say, and what one machine makes of them."""
+    folder = tmp_path_factory.mktemp("scene")
+    made = make_scene(folder, SIDE)
+    ms = made.ms.astype("float32")
+    ms[:, 5:9, 5:9] = np.nan
+    paths = made.write_hs((8 * made.hs).round().astype("uint16")), made.write_ms(ms)
+    model = str(folder / "model.safetensors")
+    run(folder, *paths, training_steps=0, model_output=model)
+    awaken(model)
+    return (*paths, model, run(folder, *paths, **settings(folder, model)))
+
+
+def settings(folder, file, **other):
+    usual = {"tile_size": 64, "model": "file", "model_file": file}
+    return {**usual, "confidence": str(Path(folder) / "confidence.tif"), **other}
+
+
+def fused(folder, scene, cluster, **other):
+    address = cluster.scheduler_address
+    return run(folder, *scene[:2], dask_scheduler=address, **settings(folder, scene[2], **other))
+
+
+def refused(folder, scene, address, **other):
+    """The sentence of a run that must leave nothing behind."""
+    asked = settings(folder, scene[2], **{"dask_scheduler": address, "resumable": True, **other})
+    with pytest.raises(ClusterError) as caught:
+        run(folder, *scene[:2], **asked)
+    assert os.listdir(folder) == []
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("storage", ["beside the output", "folder", "url"])
+def test_pixels_and_figures_are_those_of_one_machine(tmp_path, scene, cluster, storage):
+    shared, out = tmp_path / "shared", tmp_path / "out"
+    shared.mkdir(), out.mkdir()
+    places = {"folder": str(shared), "url": shared.as_uri()}
+    result = fused(out, scene, cluster, dask_storage=places.get(storage), resumable=True)
+    assert_same(result, scene[3])
+    assert (out / "confidence.tif").read_bytes() == (
+        Path(scene[2]).with_name("confidence.tif").read_bytes()
+    )
+    assert sorted(os.listdir(out)) == ["confidence.tif", "fused.tif"]
+    assert os.listdir(shared) == [] and result.warnings == scene[3].warnings
+
+
+def test_a_model_trained_on_the_scene_goes_to_the_workers(tmp_path, scene, cluster):
+    plain = {"model": "scene", "model_file": None, "training_steps": 8, "confidence": None}
+    here = run(tmp_path, *scene[:2], **settings(tmp_path, None, **plain))
+    assert_same(fused(tmp_path, scene, cluster, **plain), here)
+    assert os.listdir(tmp_path) == ["fused.tif"]
+
+
+@posix
+def test_tiles_of_a_worker_that_is_killed_are_done_by_others(tmp_path, scene, cluster, monkeypatch):
+    held = lose_one(cluster, monkeypatch)
+    assert_same(fused(tmp_path, scene, cluster), scene[3])
+    assert held[0] > 0
+    cluster.wait_for_workers(2)
+
+
+@posix
+def test_tiles_that_end_their_workers_end_the_run(tmp_path, scene, cluster, monkeypatch):
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    held = lose_one(cluster, monkeypatch)
+    told = refused(tmp_path, scene, cluster.scheduler_address, resumable=False)
+    assert "ended before it was done" in told
+    assert held[0] > 0
+    cluster.wait_for_workers(2)
+
+
+def lose_one(cluster, monkeypatch):
+    """Stop a worker before the first tile, and kill it when it was given some; how many."""
+    nanny, real, held = cluster.workers[0], client.Cluster.tiles, []
+
+    def kill():
+        for _ in range(100):
+            given = cluster.scheduler.workers[nanny.worker_address].processing
+            if given:
+                break
+            time.sleep(0.05)
+        held.append(len(given))
+        os.kill(nanny.pid, signal.SIGKILL)
+
+    def tiles(*given):
+        os.kill(nanny.pid, signal.SIGSTOP)
+        threading.Thread(target=kill).start()
+        return real(*given)
+
+    monkeypatch.setattr(client.Cluster, "tiles", tiles)
+    return held
+
+
+@posix
+def test_a_run_that_is_cancelled_leaves_the_cluster_free_and_is_gone_on_from(
+    tmp_path, scene, cluster
+):
+    usual = settings(tmp_path, scene[2], device="cpu", confidence=None, resumable=True)
+    sources, output = map(RasterSource, scene[:2]), str(tmp_path / "fused.tif")
+    usual |= {"dask_scheduler": cluster.scheduler_address, "tile_size": 64}
+    request = FuseRequest("0123abcd", *sources, output, **usual)
+    said = ended_at(request, "tile 2 of 4", lambda engine: engine.stdin.close())
+    assert "tile 2 of 4" in said
+    assert os.listdir(tmp_path) == ["fused.tif.rasd-resume"]
+    deadline = time.monotonic() + 30
+    while cluster.scheduler.tasks and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not cluster.scheduler.tasks
+    here = settings(tmp_path, scene[2], confidence=None, resumable=True)
+    result = run(tmp_path, *scene[:2], **here)
+    np.testing.assert_array_equal(result.bands, scene[3].bands)
+    assert os.listdir(tmp_path) == ["fused.tif"]
+
+
+def test_a_worker_that_cannot_read_the_inputs_says_so(tmp_path, scene, cluster):
+    with rasterio.open(scene[0]) as dataset, MemoryFile() as held:
+        with held.open(**dataset.profile) as copy:
+            copy.write(dataset.read())
+        told = refused(tmp_path, (held.name, *scene[1:]), cluster.scheduler_address)
+    assert "The Dask worker tcp://" in told and "cannot read the inputs" in told
+
+
+@pytest.mark.parametrize(
+    ("storage", "who"),
+    [
+        ("memory://rasd", "The Dask worker tcp://"),
+        ("nosuch://bucket", "The shared storage nosuch://bucket/rasd-"),
+    ],
+)
+def test_a_storage_that_is_not_shared_is_refused(tmp_path, scene, cluster, storage, who):
+    told = refused(tmp_path, scene, cluster.scheduler_address, dask_storage=storage)
+    assert told.startswith(who) and "DASK_STORAGE" in told
+
+
+def test_a_worker_with_another_version_of_the_engine_says_so(cluster):
+    with distributed.Client(cluster, set_as_default=False) as own:
+        answers = own.submit(arrival.call, client.ROOT, "0" * 16, "memory://rasd", "").result()
+    assert "another version" in answers["error"][1] or "cannot load" in answers["error"][1]
+
+
+def test_what_is_missing_is_told_with_how_to_get_it(tmp_path, scene, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    told = refused(tmp_path, scene, "tcp://127.0.0.1:8786")
+    assert "lacks distributed" in told
+    assert "pip install" in told and "requirements-cluster.txt" in told
+
+
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path, scene, monkeypatch):
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.5)
+    told = refused(tmp_path, scene, "tcp://127.0.0.1:9")
+    assert told.startswith("No Dask scheduler answers at tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["head", "http://head:80", "tcp://head", "a b:1", "", 8786])
+def test_an_address_that_is_none_is_refused(address):
+    sources = RasterSource("hs.tif"), RasterSource("ms.tif")
+    with pytest.raises(RequestError):
+        FuseRequest("0123abcd", *sources, "out.tif", dask_scheduler=address)
