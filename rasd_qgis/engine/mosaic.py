@@ -95,7 +95,8 @@ class Mosaic:
         _, _, piece = self._blender.add(place, values)
         files = self._pieces.put(number, self._layers.stored(piece))
         if self._journal is not None:
-            self._journal.add({**(record or {}), "missing": self._layers.missing}, files)
+            noted = {**(record or {}), "missing": self._layers.missing}
+            self._journal.add(noted, files, self._blender.handed(place))
         self._blender.forget(place)
         self._writing.call(self._write, place)
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from ..contract.request import FuseRequest
+from .rasters import durable
 from .rasters.align import Alignment
 from .rasters.facts import file_facts, raster_facts
 from .service.device import versions
@@ -37,14 +38,18 @@ class Journal:
     def read(self, model: str) -> list[dict[str, Any]]:
         """The records of the finished tiles; [] where one is of another model or lacks a file.
 
+        A line that was cut short is left out.
+
         Later tiles need what was dropped after earlier ones, so it is all of them or none.
         """
         records = self._whole_lines()
-        if all(record.get("model") == model and self._holds(record) for record in records):
-            self._write(records)
-            return records
-        self.clear()
-        return []
+        whole = all(r.get("model") == model and self._holds(r.get("files", {})) for r in records)
+        if not whole or (records and not self._holds(records[-1].get("handed", {}), grown=True)):
+            self.clear()
+            return []
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        durable.write(self._path, lines.encode())
+        return records
 
     @property
     def tile_size(self) -> int | None:
@@ -52,11 +57,14 @@ class Journal:
         records = self._whole_lines()
         return int(records[0]["tile_size"]) if records else None
 
-    def add(self, record: Mapping[str, Any], files: list[Path]) -> None:
-        """Note a tile, whose files are on the disk."""
-        sizes = {path.name: path.stat().st_size for path in files}
+    def add(self, record: Mapping[str, Any], files: list[Path], handed: list[Path]) -> None:
+        """Note a tile: its files, and those that wait for later tiles, are on the disk."""
+        sizes = {
+            kind: {path.name: path.stat().st_size for path in paths}
+            for kind, paths in (("files", files), ("handed", handed))
+        }
         with open(self._path, "ab") as file:
-            file.write(json.dumps({**record, "files": sizes}).encode() + b"\n")
+            file.write(json.dumps({**record, **sizes}).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -74,17 +82,15 @@ class Journal:
         except (ValueError, TypeError):
             return []
 
-    def _write(self, records: list[dict[str, Any]]) -> None:
-        """The whole journal, without a line that was cut short."""
-        part = self._path.with_suffix(".part")
-        part.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
-        os.replace(part, self._path)
-
-    def _holds(self, record: Mapping[str, Any]) -> bool:
-        """Whether the files of a record are there and whole."""
-        sizes = record.get("files", {})
+    def _holds(self, sizes: Mapping[str, int], grown: bool = False) -> bool:
+        """Whether files are there and whole. grown: what later tiles hand on may have followed."""
         paths = {self._folder / Path(name).name: size for name, size in sizes.items()}
-        return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+        if not all(path.is_file() for path in paths):
+            return False
+        return all(
+            path.stat().st_size == size or (grown and path.stat().st_size > size)
+            for path, size in paths.items()
+        )
 
 
 def request_key(request: FuseRequest, pair: Alignment, device: torch.device) -> str:

@@ -12,20 +12,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import torch
 
-from ..contract.errors import ModelFileError, OutputError
+from ..contract.errors import ModelFileError, OutputError, RequestError
+from ..contract.leftovers import remove_leftovers
 from ..contract.request import FuseRequest
+from .rasters import durable
 from .rasters.align import Alignment
 from .resume import Journal, request_key
 from .scene.card import model_hash, read_model, write_model
@@ -58,13 +59,14 @@ class Workspace:
     def trained(self, device: torch.device) -> Fusion | None:
         """The model that an earlier run trained, if it did."""
         try:
-            model, card = read_model(str(self._model))
             facts = json.loads(self._seconds.read_text(encoding="utf-8"))
+            model, card = read_model(str(self._model))
+            if model_hash(model) == facts["model"]:
+                return Fusion(model.to(device), card, card.psf_sigma, float(facts["seconds"]))
         except (ModelFileError, OSError, ValueError):
-            return None
-        if model_hash(model) != facts["model"]:
-            return None
-        return Fusion(model.to(device), card, card.psf_sigma, float(facts["seconds"]))
+            pass
+        self._seconds.unlink(missing_ok=True)
+        return None
 
     def keep_trained(self, fusion: Fusion) -> None:
         """Keep a model that was trained, in place of the training's checkpoint."""
@@ -72,7 +74,7 @@ class Workspace:
             return
         write_model(str(self._model), self.run_id, fusion.model, fusion.card)
         facts = {"model": model_hash(fusion.model), "seconds": fusion.seconds}
-        self._seconds.write_text(json.dumps(facts), encoding="utf-8")
+        durable.write(self._seconds, json.dumps(facts).encode())
         self.folder.joinpath("training.safetensors").unlink(missing_ok=True)
 
     def begin_anew(self) -> None:
@@ -120,7 +122,7 @@ def workspace(
         stack.callback(lock.close)
         reporter.log(f"Until the run succeeds, what is finished is kept in {folder.name}.")
         kept = Workspace(folder, Journal(folder), request.run_id)
-        _claim(kept, request_key(request, pair, device))
+        _claim(kept, request_key(request, pair, device), request)
         try:
             yield kept
         except BaseException:
@@ -160,25 +162,34 @@ def told(output: Path) -> Iterator[None]:
         ) from error
 
 
-def _claim(kept: Workspace, key: str) -> None:
-    """Have the folder hold what belongs to this key, and nothing else."""
-    path = kept.folder / _KEY
-    if _read_key(kept.folder) == key:
-        os.utime(path)
-        return
-    for old in kept.folder.iterdir():
-        if old.name != _LOCK:
-            old.unlink()
-    path.write_text(json.dumps({"format": FORMAT, "key": key}), encoding="utf-8")
+def _claim(kept: Workspace, key: str, request: FuseRequest) -> None:
+    """Have the folder hold what belongs to this key, and nothing else.
+
+    The lock is held, so the run that had it is over: what it left beside the outputs goes.
+    """
+    facts = _facts(kept.folder)
+    with contextlib.suppress(RequestError):
+        remove_leftovers(replace(request, run_id=facts.get("run_id", request.run_id)))
+    if facts.get("key") != key:
+        for old in kept.folder.iterdir():
+            if old.name != _LOCK:
+                old.unlink()
+    facts = {"format": FORMAT, "key": key, "run_id": request.run_id}
+    durable.write(kept.folder / _KEY, json.dumps(facts).encode())
 
 
-def _read_key(folder: Path) -> str | None:
-    """The key of a folder of ours, None of any other."""
+def _facts(folder: Path) -> dict[str, Any]:
+    """What the folder says of itself; {} where that is nothing, or not in our words."""
     try:
         facts = json.loads((folder / _KEY).read_text(encoding="utf-8"))
-        return str(facts["key"]) if facts["format"] == FORMAT else None
+        return facts if facts["format"] == FORMAT else {}
     except (OSError, ValueError, TypeError, KeyError):
-        return None
+        return {}
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether we made it, by the files that we make first; what they hold may have been lost."""
+    return all((folder / name).is_file() for name in (_KEY, _LOCK))
 
 
 def _taken(folder: Path, make: bool) -> IO[bytes] | None:
@@ -187,8 +198,8 @@ def _taken(folder: Path, make: bool) -> IO[bytes] | None:
         folder.mkdir(exist_ok=True)
     if folder.is_symlink() or not folder.is_dir():
         return None
-    empty = not any(path.name != _LOCK for path in folder.iterdir())
-    if _read_key(folder) is None and not (make and empty):
+    empty = {path.name for path in folder.iterdir()} <= {_LOCK, _KEY + durable.PART}
+    if not _is_ours(folder) and not (make and empty):
         return None
     lock = open(folder / _LOCK, "ab")  # noqa: SIM115
     try:
@@ -215,7 +226,7 @@ def _remove(folder: Path, lock: IO[bytes]) -> None:
 def _sweep(parent: Path, reporter: Reporter) -> None:
     """Remove what was kept in this folder for longer than KEPT_DAYS."""
     for folder in parent.glob(f"*{SUFFIX}"):
-        if _read_key(folder) is None:
+        if not _is_ours(folder):
             continue
         newest = max(path.stat().st_mtime for path in folder.iterdir())
         if time.time() - newest < KEPT_DAYS * 86_400:

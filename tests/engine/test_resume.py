@@ -79,7 +79,9 @@ def cut_short(done, folder, scene, tiles=None, steps=None, **other):
     done.update({"tiles": 0, "steps": 0, "cut tiles": tiles, "cut steps": steps})
     with pytest.raises(Cut):
         run(folder, *scene[:2], **settings(folder, **other))
+    made = done["steps"]
     done.update({"tiles": 0, "steps": 0, "cut tiles": None, "cut steps": None})
+    return made
 
 
 def assert_same(result, whole):
@@ -100,17 +102,6 @@ def test_finished_tiles_are_taken_up(tmp_path, scene, counted, tiles):
     assert TILES - tiles <= counted["tiles"] <= TILES - tiles + 1
     assert_same(result, scene[3])
     assert sorted(os.listdir(tmp_path)) == ["confidence.tif", "fused.tif"]
-
-
-def test_training_goes_on_from_its_checkpoint_and_is_not_repeated(tmp_path, scene, counted):
-    plain = {"training_steps": 50, "tile_size": 64, "confidence": None}
-    whole = run(tmp_path, *scene[:2], output=str(tmp_path / "whole.tif"), **plain)
-    cut_short(counted, tmp_path, scene, steps=40, **plain)
-    cut_short(counted, tmp_path, scene, tiles=2, **plain)
-    result = run(tmp_path, *scene[:2], **settings(tmp_path, **plain))
-    assert counted["steps"] == 0
-    assert counted["tiles"] < TILES
-    assert_same(result, whole)
 
 
 def test_another_request_takes_up_nothing(tmp_path, scene, counted):
@@ -135,6 +126,89 @@ def test_a_file_that_was_lost_or_cut_short_is_computed_again(tmp_path, scene, co
     result = run(tmp_path, *scene[:2], **settings(tmp_path, scene[2]))
     assert counted["tiles"] == TILES
     assert_same(result, scene[3])
+
+
+# What a loss of power may leave of a file: nothing, its name alone, or its beginning.
+def lost(path):
+    path.unlink()
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def halved(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("spoil", [lost, emptied, halved])
+@pytest.mark.parametrize(
+    "name", ["piece-000001-0.npy", "*.carry", "journal.jsonl", "*.safetensors", "trained.json", "*"]
+)
+def test_whatever_is_lost_the_pixels_are_the_same(tmp_path, scene, counted, name, spoil):
+    cut_short(counted, tmp_path, scene, tiles=3, model=scene[2])
+    for path in (tmp_path / "fused.tif.rasd-resume").glob(name):
+        if path.name not in ("lock", "request.json") or spoil is not lost:  # they come first
+            spoil(path)
+    result = run(tmp_path, *scene[:2], **settings(tmp_path, scene[2]))
+    assert_same(result, scene[3])
+    assert sorted(os.listdir(tmp_path)) == ["confidence.tif", "fused.tif"]
+
+
+def test_a_journal_whose_end_was_not_written_still_serves(tmp_path, scene, counted):
+    """As it is where its length reached the disk, and its last block did not."""
+    cut_short(counted, tmp_path, scene, tiles=3, model=scene[2])
+    journal = tmp_path / "fused.tif.rasd-resume/journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:2]) + bytes(200))
+    result = run(tmp_path, *scene[:2], **settings(tmp_path, scene[2]))
+    assert counted["tiles"] == TILES - 2
+    assert_same(result, scene[3])
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """What has reached the disk for certain: files as they were synced, names given after that."""
+    files, sync, rename = {}, os.fsync, os.replace
+
+    def fsync(opened):
+        path = Path(os.readlink(f"/proc/self/fd/{opened}"))
+        if path.is_file():
+            files[path] = path.read_bytes()
+        sync(opened)
+
+    def replace(part, path):
+        files[Path(path)] = files.pop(Path(part))
+        rename(part, path)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    return files
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_training_and_tiles_go_on_from_what_had_reached_the_disk(tmp_path, scene, counted, synced):
+    """Power is lost twice, and nothing is spared that need not be."""
+    plain = {"training_steps": 50, "tile_size": 64, "confidence": None}
+    whole = run(tmp_path, *scene[:2], output=str(tmp_path / "whole.tif"), **plain)
+    for steps, cut in ((40, {"steps": 40}), (25, {"tiles": 3})):
+        assert cut_short(counted, tmp_path, scene, **cut, **plain) == steps
+        for path in (tmp_path / "fused.tif.rasd-resume").iterdir():
+            if path.name != "lock":
+                path.write_bytes(synced.get(path, b""))
+    result = run(tmp_path, *scene[:2], **settings(tmp_path, **plain))
+    assert counted["steps"] == 0
+    assert counted["tiles"] < TILES
+    assert_same(result, whole)
+
+
+def test_the_next_run_removes_what_a_dead_one_left_beside_its_output(tmp_path, scene, counted):
+    cut_short(counted, tmp_path, scene, tiles=2, model=scene[2], run_id="0000dead")
+    (tmp_path / ".fused.rasd-0000dead.part.tif").write_text("half")
+    (tmp_path / ".fused.rasd-00001234.part.tif").write_text("another's, who may be alive")
+    run(tmp_path, *scene[:2], **settings(tmp_path, scene[2]))
+    left = [".fused.rasd-00001234.part.tif", "confidence.tif", "fused.tif"]
+    assert sorted(os.listdir(tmp_path)) == left
 
 
 def test_what_is_kept_goes_by_request_and_by_age_but_nobody_elses(tmp_path, scene, counted):
@@ -175,27 +249,29 @@ def test_a_second_run_at_once_leaves_the_first_ones_folder_alone(tmp_path, scene
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-def test_an_engine_that_was_killed_and_then_cancelled_is_gone_on_from(tmp_path, scene):
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_an_engine_that_was_ended_and_then_cancelled_is_gone_on_from(tmp_path, scene, sent):
     output = str(tmp_path / "fused.tif")
-    sources = map(RasterSource, scene[:2])
+    sources = list(map(RasterSource, scene[:2]))
     usual = settings(tmp_path, scene[2], device="cpu")
     request = FuseRequest("0123abcd", *sources, output, **usual)
     kept = tmp_path / "fused.tif.rasd-resume"
-    ended_at(request, "tile 2 of 4", lambda engine: engine.send_signal(signal.SIGKILL))
+    ended_at(request, "tile 2 of 4", lambda engine: engine.send_signal(sent), -sent)
+    # An engine that is asked to go takes its temporary files along.
+    assert sent == signal.SIGKILL or os.listdir(tmp_path) == [kept.name]
     finished = len((kept / "journal.jsonl").read_text().splitlines())
     assert finished >= 1
     said = ended_at(request, f"tile {finished + 1} of 4", lambda engine: engine.stdin.close())
     assert f"{finished} of 4 tiles of an earlier run taken up." in said
-    # What was killed leaves its temporary files to the process that started it.
-    assert kept.name in os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == [kept.name]
     ended_at(request)
     with rasterio.open(output) as dataset:
         np.testing.assert_array_equal(dataset.read(), scene[3].bands)
     assert not kept.exists()
 
 
-def ended_at(request, text=None, end=None):
-    """Run the engine, ended where it says `text`; the texts until then."""
+def ended_at(request, text=None, end=None, status=None):
+    """Run the engine, ended where it says `text`; the texts until then. status: its exit status."""
     command = [sys.executable, "-I", "-X", "utf8", str(ENTRY)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     said = []
@@ -208,6 +284,6 @@ def ended_at(request, text=None, end=None):
                 break
             if text and event.get("text") == text:
                 end(engine)
-                engine.wait(30)
+                assert engine.wait(30) == status or status is None
                 break
     return said

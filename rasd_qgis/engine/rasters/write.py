@@ -7,7 +7,6 @@ when it is complete and was read back; after an error or a cancel nothing of it 
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from ...contract.errors import OutputError
+from . import durable
 from .encode import Encoding
 from .formats import convert, driver_of
 from .grid import Grid
@@ -186,7 +186,7 @@ class OutputRaster:
         for suffix in _STALE:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         for part, final in sorted(self._names.items(), key=lambda item: item[1] == self.path):
-            os.replace(part, final)
+            durable.replace(part, final)
 
     def _remove(self) -> None:
         """Take away what is left of the temporary files."""

@@ -95,6 +95,16 @@ class Blender:
             self._carry.put(_below(rows.start + done_rows), cols.start, below)
         return rows.start, cols.start, values[:, :done_rows, :done_cols]
 
+    def handed(self, place: Place) -> list[Path]:
+        """The files in which what the tile was handed, or has handed on, waits for later tiles."""
+        rows, cols, names = place.rows, place.cols, []
+        if cols.after:
+            names += [_right(rows.start, cols.stop - cols.after)]
+            names += [_below(rows.start)] if rows.before else []
+        if rows.after:
+            names += [_below(rows.stop - rows.after)]
+        return [self._carry.path(name) for name in names]
+
     def forget(self, place: Place) -> None:
         """Drop what the tile was handed, once its piece is safe."""
         rows, cols = place.rows, place.cols

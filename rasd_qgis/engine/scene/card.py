@@ -24,6 +24,7 @@ from torch import Tensor
 from ....models import RASDConfig, RASDFuNet
 from ....models.multiscale import SCALE
 from ...contract.errors import ModelFileError, OutputError
+from ..rasters import durable
 from ..rasters.align import Alignment
 from .network import SceneNetwork
 from .normalise import Units
@@ -96,7 +97,7 @@ def write_model(path: str, run_id: str, model: SceneNetwork, card: Card) -> None
     part = target.with_name(f".{target.stem}.rasd-{run_id}.part.safetensors")
     try:
         part.write_bytes(model_bytes(model, card))
-        os.replace(part, target)
+        durable.replace(part, target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OutputError(

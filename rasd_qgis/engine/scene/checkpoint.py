@@ -8,7 +8,6 @@ half a checkpoint. What is random in a step hangs on seed and step alone and nee
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ...contract.errors import ModelFileError, OutputError
+from ..rasters import durable
 
 FORMAT = "rasd-fusion-checkpoint-1"
 _ADAM = ("step", "exp_avg", "exp_avg_sq")
@@ -39,7 +39,7 @@ def write_checkpoint(
     header = {"format": FORMAT, "facts": json.dumps(facts, allow_nan=False)}
     try:
         save_file(kept, part, header)
-        os.replace(part, path)
+        durable.replace(part, path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         raise OutputError(

@@ -85,6 +85,7 @@ class Worker:
         if call is None or self._closed:
             return False
         function, values = call
+        answer: tuple[Any, BaseException | None]
         try:
             answer = function(*values), None
         except BaseException as error:  # it is raised where the answer is asked for
