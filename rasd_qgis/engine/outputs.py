@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..contract.request import FuseRequest
 from .rasters.align import Alignment
+from .rasters.cells import JoinedRaster, is_joined
 from .rasters.encode import Encoding
 from .rasters.formats import check_folder, check_writable
 from .rasters.read import Raster
@@ -31,11 +32,15 @@ START_IMAGE = "RASD_FUSION_START_IMAGE"
 def check_outputs(request: FuseRequest, hs: Raster) -> None:
     """Raise OutputError, before any work, where an output could not be written in the end."""
     inputs = request.hyperspectral.path, request.multispectral.path
-    check_writable(request.output, inputs, hs.count, hs.encoding.dtype)
+    _check_raster(request.output, inputs, hs.count, hs.encoding.dtype)
     if request.confidence:
-        check_writable(request.confidence, (*inputs, request.output), 2, "float32")
+        _check_raster(request.confidence, (*inputs, request.output), 2, "float32")
     if request.model_output:
         check_folder(request.model_output, (*inputs, request.output))
+
+
+def _check_raster(path: str, inputs: tuple[str, ...], count: int, dtype: str) -> None:
+    check_writable(path, inputs, count, dtype, "GTiff" if is_joined(path) else None)
 
 
 class Outputs:
@@ -62,7 +67,9 @@ class Outputs:
             wanted.append((start_image, bands, pair.hs.encoding))
         self.wanted = Wanted(bool(request.confidence), bool(start_image))
         self._writers = [
-            OutputRaster(path, *place, spectral, encoding, tags)
+            (JoinedRaster if is_joined(path) else OutputRaster)(
+                path, *place, spectral, encoding, tags, cloud=request.dask_scheduler is not None
+            )
             for path, spectral, encoding in wanted
         ]
 

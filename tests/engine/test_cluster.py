@@ -19,6 +19,7 @@ distributed = pytest.importorskip("distributed")
 from rasd_fusion.rasd_qgis.contract.errors import ClusterError, RequestError  # noqa: E402
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource  # noqa: E402
 from rasd_fusion.rasd_qgis.engine.cluster import arrival, client  # noqa: E402
+from rasd_fusion.rasd_qgis.engine.rasters import write  # noqa: E402
 
 from .scenes import awaken, make_scene, run  # noqa: E402
 from .test_resume import assert_same, ended_at  # noqa: E402
@@ -75,11 +76,34 @@ def test_pixels_and_figures_are_those_of_one_machine(tmp_path, scene, cluster, s
     places = {"folder": str(shared), "url": shared.as_uri()}
     result = fused(out, scene, cluster, dask_storage=places.get(storage), resumable=True)
     assert_same(result, scene[3])
-    assert (out / "confidence.tif").read_bytes() == (
-        Path(scene[2]).with_name("confidence.tif").read_bytes()
-    )
+    with (
+        rasterio.open(out / "confidence.tif") as one,
+        rasterio.open(Path(scene[2]).with_name("confidence.tif")) as other,
+    ):
+        np.testing.assert_array_equal(one.read(), other.read())
     assert sorted(os.listdir(out)) == ["confidence.tif", "fused.tif"]
     assert os.listdir(shared) == [] and result.warnings == scene[3].warnings
+
+
+def test_outputs_are_laid_out_for_the_cloud(tmp_path, scene, cluster, monkeypatch):
+    """Directories at the front, the image's first; then the overviews' blocks, then the image's."""
+    monkeypatch.setattr(write, "BLOCK", 64)
+    fused(tmp_path, scene, cluster, tile_size=128, output=str(tmp_path / "fused.vrt"))
+    places = []
+    for name in ("confidence.tif", "fused.tiles-0123abcd/r0000c0000.tif"):
+        with rasterio.open(tmp_path / name) as dataset:
+            levels = [None, *range(len(dataset.overviews(1)))]
+            for item in ("IFD_OFFSET", "BLOCK_OFFSET_0_0"):
+                where = [dataset.get_tag_item(item, "TIFF", bidx=1, ovr=level) for level in levels]
+                places.append([int(place) for place in where])
+    for directories, blocks in zip(places[::2], places[1::2]):
+        assert len(directories) == 3
+        assert directories == sorted(directories)
+        assert blocks == sorted(blocks, reverse=True)
+        assert directories[-1] < blocks[-1]
+    with rasterio.open(tmp_path / "fused.vrt") as dataset:
+        whole = run(tmp_path, *scene[:2], **settings(tmp_path, scene[2], tile_size=128))
+        np.testing.assert_array_equal(dataset.read(), whole.bands)
 
 
 def test_a_model_trained_on_the_scene_goes_to_the_workers(tmp_path, scene, cluster):

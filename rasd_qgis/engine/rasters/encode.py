@@ -72,6 +72,20 @@ class Encoding:
         return stored
 
 
+def stored(encoding: Encoding, values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Values (bands, h, w) as a file holds them, and whether any is nodata.
+
+    Nodata is where `valid` (h, w) is False, and in its band alone where a value is NaN. A band at a
+    time, to need little memory.
+    """
+    array, some = np.empty(values.shape, encoding.dtype), False
+    for into, band in zip(array, values):
+        missing = ~valid | np.isnan(band)
+        some |= bool(missing.any())
+        into[:] = encoding.store(band, missing)
+    return array, some
+
+
 def _beside(fill: np.generic) -> np.generic:
     """The value nearest to nodata that no reader takes for it."""
     dtype = fill.dtype

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +55,18 @@ def copy_options(driver: str, path: str) -> dict[str, str]:
 
 
 def check_writable(
-    path: str, inputs: Sequence[str] = (), count: int | None = None, dtype: str | None = None
+    path: str,
+    inputs: Sequence[str] = (),
+    count: int | None = None,
+    dtype: str | None = None,
+    driver: str | None = None,
 ) -> None:
     """Raise OutputError, before any work, where an output could not be written in the end.
 
-    inputs: paths that must not be overwritten. count, dtype: of the output, where known.
+    inputs: paths that must not be overwritten. count, dtype: of the output, where known. driver:
+    of its files, where the name's extension does not tell it.
     """
-    driver = driver_of(path)
+    driver = driver or driver_of(path)
     with _scratch_beside(path, inputs) as folder:
         if count is not None and dtype is not None:
             _try_driver(driver, path, folder, count, dtype)
@@ -134,6 +139,13 @@ def convert(source: Path, target: Path, driver: str, spectral: SpectralInfo) -> 
     with rasterio.open(source) as wanted, rasterio.open(target) as copied:
         _compare(wanted, copied)
     return list(target.parent.iterdir())
+
+
+def lay_out(source: Path, target: Path, options: Mapping[str, str | int | bool]) -> None:
+    """Copy a GeoTIFF into another one of these options; raises where that holds other values."""
+    rasterio.shutil.copy(source, target, driver="GTiff", **options)
+    with rasterio.open(source) as wanted, rasterio.open(target) as copied:
+        _compare(wanted, copied)
 
 
 def _restore_metadata(target: Path, driver: str, spectral: SpectralInfo) -> None:

@@ -19,8 +19,8 @@ from rasterio.windows import Window
 
 from ...contract.errors import OutputError
 from . import durable
-from .encode import Encoding
-from .formats import convert, driver_of
+from .encode import Encoding, stored
+from .formats import convert, driver_of, lay_out
 from .grid import Grid
 from .spectral import SpectralInfo, write_spectral
 
@@ -35,7 +35,8 @@ class OutputRaster:
 
     path: final name; its extension gives the format. run_id: names the temporary file,
     `.<stem>.rasd-<run_id>.part.tif` beside it. grid: its size and place. spectral: its bands.
-    encoding: how it stores values. tags: on the file.
+    encoding: how it stores values. tags: on the file. cloud: lay a GeoTIFF out for reading over a
+    network (COG): its directories first, then overviews, then the image.
 
     has_missing: whether any pixel so far is nodata. Where the encoding has no nodata, one is chosen
     and recorded only if it was needed; `notes` then says so, after the file is finished.
@@ -49,12 +50,14 @@ class OutputRaster:
         spectral: SpectralInfo,
         encoding: Encoding,
         tags: Mapping[str, str] | None = None,
+        cloud: bool = False,
     ) -> None:
         self.path = Path(path)
         self.driver = driver_of(path)
         self.grid, self.spectral, self.encoding = grid, spectral, encoding
         self.notes: list[str] = []
         self._tags = dict(tags or {})
+        self._cloud = cloud and self.driver == "GTiff"
         self.has_missing = False
         self._names: Mapping[Path, Path] = {}
         self._prefix = f".{self.path.stem}.rasd-{run_id}.part"
@@ -68,7 +71,7 @@ class OutputRaster:
             self._describe()
         except Exception as error:
             self._remove()
-            raise self._failed(error) from error
+            raise failed(self.path, error) from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -79,7 +82,7 @@ class OutputRaster:
                 self._publish()
         except Exception as error:
             if kind is None:
-                raise self._failed(error) from error
+                raise failed(self.path, error) from error
         finally:
             self._remove()
 
@@ -91,7 +94,7 @@ class OutputRaster:
             self._dataset.close()
             self._names = self._completed()
         except Exception as error:
-            raise self._failed(error) from error
+            raise failed(self.path, error) from error
 
     @property
     def nodata(self) -> float | None:
@@ -107,32 +110,26 @@ class OutputRaster:
         self.put(window, self.stored(values, valid))
 
     def stored(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """What the file is to hold of such values; a band at a time, to need little memory."""
+        """What the file is to hold of such values."""
         if values.shape != (self.spectral.count, *valid.shape):
             raise ValueError(f"{values.shape} do not fill {self.spectral.count} × {valid.shape}")
-        stored = np.empty(values.shape, self.encoding.dtype)
-        for into, band in zip(stored, values):
-            missing = ~valid | np.isnan(band)
-            self.has_missing |= bool(missing.any())
-            into[:] = self.encoding.store(band, missing)
-        return stored
+        array, missing = stored(self.encoding, values, valid)
+        self.has_missing |= missing
+        return array
 
-    def put(self, window: Window, stored: np.ndarray) -> None:
+    def put(self, window: Window, values: np.ndarray) -> None:
         """Write what `stored` gave."""
-        if stored.shape[1:] != (int(window.height), int(window.width)):
-            raise ValueError(f"{stored.shape} do not fill {window}")
+        if values.shape[1:] != (int(window.height), int(window.width)):
+            raise ValueError(f"{values.shape} do not fill {window}")
         try:
-            self._dataset.write(stored, window=window)
+            self._dataset.write(values, window=window)
         except Exception as error:
-            raise self._failed(error) from error
+            raise failed(self.path, error) from error
 
     def _create(self) -> DatasetWriter:
         """The temporary GeoTIFF; a band lies together, as QGIS shows three of hundreds."""
-        side = min(BLOCK, 16 * math.ceil(max(self.grid.shape) / 16))
-        options: dict[str, str | int] = {"compress": "none"}
-        if self.driver == "GTiff":
-            predictor = 3 if np.dtype(self.encoding.dtype).kind == "f" else 2
-            options = {"compress": "deflate", "zlevel": 6, "predictor": predictor}
+        # What is copied once more is compressed then.
+        final = self.driver == "GTiff" and not self._cloud
         return rasterio.open(
             self._part,
             "w",
@@ -144,16 +141,27 @@ class OutputRaster:
             crs=self.grid.crs,
             transform=self.grid.transform,
             nodata=float(self.encoding.fill) if self.encoding.fill_is_given else None,
-            tiled=True,
-            blockxsize=side,
-            blockysize=side,
-            interleave="band",
             photometric="minisblack",
             alpha="no",
-            bigtiff="if_safer",
-            num_threads="all_cpus",
-            **options,
+            **self._layout(final),
         )
+
+    def _layout(self, compressed: bool) -> dict[str, str | int | bool]:
+        """Creation options of a GeoTIFF."""
+        side = min(BLOCK, 16 * math.ceil(max(self.grid.shape) / 16))
+        options: dict[str, str | int | bool] = {"compress": "none"}
+        if compressed:
+            predictor = 3 if np.dtype(self.encoding.dtype).kind == "f" else 2
+            options = {"compress": "deflate", "zlevel": 6, "predictor": predictor}
+        return {
+            "tiled": True,
+            "blockxsize": side,
+            "blockysize": side,
+            "interleave": "band",
+            "bigtiff": "if_safer",
+            "num_threads": "all_cpus",
+            **options,
+        }
 
     def _describe(self) -> None:
         """Metadata go in before the pixels, so that the file's directory stays at its front."""
@@ -173,11 +181,14 @@ class OutputRaster:
                 factors = _overviews(self.grid) if self.driver == "GTiff" else []
                 if factors:
                     dataset.build_overviews(factors, Resampling.average)
-            if self.driver == "GTiff":
+            if self.driver == "GTiff" and not self._cloud:
                 _read_back(self._part)
                 return {self._part: self.path}
             self._folder.mkdir()
             target = self._folder / self.path.name
+            if self._cloud:
+                lay_out(self._part, target, {**self._layout(True), "copy_src_overviews": True})
+                return {target: self.path}
             made = convert(self._part, target, self.driver, self.spectral)
             return {part: self.path.with_name(part.name) for part in made}
 
@@ -194,15 +205,16 @@ class OutputRaster:
             part.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _failed(self, error: Exception) -> Exception:
-        """What to raise for an error of GDAL's or of the system's."""
-        if isinstance(error, (OutputError, MemoryError)):
-            return error
-        return OutputError(
-            f"The output {self.path.name} could not be written ({str(error)[:200]}).",
-            "Check the free space and permissions of its folder, and that no program, "
-            "QGIS included, holds an older file of that name open.",
-        )
+
+def failed(path: Path, error: Exception) -> Exception:
+    """What to raise for an error of GDAL's or of the system's in writing an output."""
+    if isinstance(error, (OutputError, MemoryError)):
+        return error
+    return OutputError(
+        f"The output {path.name} could not be written ({str(error)[:200]}).",
+        "Check the free space and permissions of its folder, and that no program, "
+        "QGIS included, holds an older file of that name open.",
+    )
 
 
 def _overviews(grid: Grid) -> list[int]:
