@@ -39,6 +39,8 @@ COMMANDS = {
     "gpu": "bench_gpu",
     "speed": "bench_speed",
     "scale": "bench_scale",
+    "cluster": "bench_cluster",
+    "train-bundled": "train_bundled",
 }
 
 if __name__ == "__main__":

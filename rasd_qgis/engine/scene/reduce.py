@@ -108,13 +108,13 @@ def gains(blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tenso
 
 def reduce(block: Block, rows: Axis, cols: Axis, sigma: float, gains: Tensor) -> Reduced:
     """The block, reduced by the ratio of the pair, or less where it is too small for that."""
-    look, bands, guide = _reduction(block, rows, cols, sigma)
+    look, bands, guide = reduction(block, rows, cols, sigma)
     fine_detail = detail(guide, look)
     start = hypersharpen(look.down(bands), fine_detail, gains, look)
     return Reduced(bands, start, guide, fine_detail, block.valid)
 
 
-def _reduction(
+def reduction(
     block: Block, rows: Axis, cols: Axis, sigma: float
 ) -> tuple[Observation, Tensor, Tensor]:
     """How the block is seen one scale down, and its bands and guide without holes."""
@@ -131,7 +131,7 @@ def _detail_lesson(
     block: Block, rows: Axis, cols: Axis, sigma: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Guide and bands one scale down, and the details of both at this scale, as samples."""
-    look, bands, guide = _reduction(block, rows, cols, sigma)
+    look, bands, guide = reduction(block, rows, cols, sigma)
     small = look.down(bands)
     details = detail(guide, look), bands - look.up(small)
     return (

@@ -1,0 +1,98 @@
+"""Train the model that ships with the plugin: settings from models/pretrained/recipe.json.
+
+    python benchmarks train-bundled FOLDER [--without SENSOR] [--steps N]
+
+Scenes come from ../shared/data. A checkpoint in FOLDER is taken up; log.csv there tells how it went
+by the thousand steps, on the training's own crops and on worlds over the validation's scenes. In
+the end the weights lie in FOLDER/weights.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from ..rasd_qgis.engine.learning import worlds
+from ..rasd_qgis.engine.learning.world_course import WorldCourse, WorldRecipe, losses
+from ..rasd_qgis.engine.learning.world_lessons import Crops, Pool, crops_of
+from .scenes import Place
+
+RECIPE = Path(__file__).resolve().parents[1] / "models" / "pretrained" / "recipe.json"
+# Steps between two lines of the log, and between two checkpoints.
+INTERVAL, CHECKPOINT = 500, 500
+# Of the validation: worlds over its scenes, batches of crops of them, and the seed.
+VALIDATION_WORLDS, VALIDATION_BATCHES, VALIDATION_SEED = 60, 30, 77
+VALIDATION_RATIO = 0.5
+
+
+def main(arguments: list[str]) -> int:
+    """Train to the end of the recipe, or go on with it."""
+    options = _options(arguments)
+    settings = json.loads(RECIPE.read_text(encoding="utf-8"))
+    facts = settings["recipe"] | ({"steps": options.steps} if options.steps else {})
+    recipe = WorldRecipe(**facts)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    scenes = [scene for scene in _scenes(settings["training"]) if scene.sensor != options.without]
+    pool = Pool(scenes, worlds.shares_of(scenes), recipe.pool, recipe.seed)
+    kept_out = _validation(_scenes(settings["validation"]), recipe)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    course = WorldCourse(pool, recipe, device)
+    checkpoint = options.folder / "checkpoint.safetensors"
+    if checkpoint.exists():
+        course.go_on_from(checkpoint)
+    _run(course, kept_out, checkpoint, options.folder / "log.csv")
+    weights = {key: t.cpu().contiguous() for key, t in course.average.state_dict().items()}
+    save_file(weights, options.folder / "weights.safetensors")
+    return 0
+
+
+def _run(course: WorldCourse, kept_out: list[Crops], checkpoint: Path, log: Path) -> None:
+    began, seen = time.monotonic(), []
+    while course.step < course.recipe.steps:
+        seen.append(course.advance())
+        if course.step % INTERVAL == 0:
+            gain, told = np.mean(seen, axis=0)
+            validated = _validated(course, kept_out)
+            line = f"{course.step},{time.monotonic() - began:.0f},{gain:.3f},{told:.3f}"
+            with open(log, "a", encoding="utf-8") as file:
+                file.write(f"{line},{validated[0]:.3f},{validated[1]:.3f}\n")
+            print(line, *(f"{value:.3f}" for value in validated), flush=True)
+            seen = []
+        if course.step % CHECKPOINT == 0:
+            course.save(checkpoint)
+
+
+@torch.no_grad()
+def _validated(course: WorldCourse, kept_out: list[Crops]) -> Any:
+    found = [losses(course.average, crops, VALIDATION_RATIO) for crops in kept_out]
+    return np.mean([[float(gain), float(told)] for gain, told in found], axis=0)
+
+
+def _validation(scenes: list[worlds.Scene], recipe: WorldRecipe) -> list[Crops]:
+    pool = Pool(scenes, worlds.shares_of(scenes), VALIDATION_WORLDS, VALIDATION_SEED)
+    pool.fill(VALIDATION_WORLDS)
+    random = np.random.default_rng(VALIDATION_SEED)
+    return [crops_of(pool.lessons(), random, recipe.crops) for _ in range(VALIDATION_BATCHES)]
+
+
+def _scenes(places: list[list[str]]) -> list[worlds.Scene]:
+    found = []
+    for name, sensor, file in places:
+        cube = Place(name, sensor, "training", file).load().cube
+        found.append(worlds.Scene(name, sensor, torch.from_numpy(cube).float()))
+    return found
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="train-bundled", description="Train the bundled model.")
+    parser.add_argument("folder", type=Path, help="of checkpoint, log and weights")
+    parser.add_argument("--without", default="", help="a sensor whose scenes are left out")
+    parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    return parser.parse_args(arguments)
