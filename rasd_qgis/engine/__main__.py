@@ -1,12 +1,13 @@
 """The engine's entry: requests on standard input, events on standard output.
 
     python -I -X utf8 rasd_qgis/engine/__main__.py [--stay SECONDS] [--most-mib MIB]
+        [--request FILE]
 
 Without options it serves one request and goes. With them it stays for the next one, for so many
 seconds and as long as it keeps no more memory than that. Standard input stays open for as long as
 somebody wants the result: at its end the engine removes what it has half-written and goes, wherever
-it is. The folder two above this one is loaded as the package `rasd_fusion`, whatever it is called
-on disk.
+it is. --request takes the line from a file instead, for shells and for torchrun. The folder two
+above this one is loaded as the package `rasd_fusion`, whatever it is called on disk.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def main() -> int:
         _engine(f"service.{name}") for name in ("report", "lifeline", "serve")
     )
     reporter = report.Reporter(_events_only_stdout())
-    line = lifeline.LifeLine(sys.stdin.buffer)
+    if options.request:
+        os.dup2(os.open(options.request, os.O_RDONLY), 0)
+    line = lifeline.LifeLine(sys.stdin.buffer, ends=not options.request)
     return serve.serve(_answer, line, reporter, serve.Stay(options.stay, options.most_mib))
 
 
@@ -54,7 +57,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="engine")
     parser.add_argument("--stay", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--most-mib", type=float, default=0.0, metavar="MIB")
-    return parser.parse_args()
+    parser.add_argument("--request", metavar="FILE")
+    options = parser.parse_args()
+    if options.request and not os.path.isfile(options.request):
+        parser.error(f"there is no request {options.request}")
+    return options
 
 
 def _answer(request: Any, reporter: Any) -> dict[str, Any]:
@@ -88,8 +95,12 @@ def _load_package() -> None:
 
 
 def _events_only_stdout() -> Any:
-    """The stream of events; whatever else prints, C libraries too, goes to standard error."""
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    """The stream of events; whatever else prints, C libraries too, goes to standard error.
+
+    So do the events of all processes but the first that torchrun started.
+    """
+    leads = os.environ.get("RANK", "0") == "0"
+    events = os.fdopen(os.dup(1 if leads else 2), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return events

@@ -1,7 +1,8 @@
 """Courses: training a network on lessons by a recipe, in steps that can be stopped and taken up.
 
-Everything random in a step, the crops and what the network drops out, hangs on the seed and the
-step's number alone. So a training that was stopped at a checkpoint goes on as if it had not been.
+Everything random in a step, the crops and what the network drops out, hangs on the seed, the step's
+number and, in a team of processes, on the rank. So a training that was stopped at a checkpoint goes
+on as if it had not been.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from ..service.report import Phase
 from .curve import Look
 from .lessons import Lesson, Subject, Window, kept_lesson, kept_windows, lesson, padded
 from .recipe import Recipe
+from .team import ALONE, Team
 
 # Steps between two looks at what was kept out, and seconds between two checkpoints at such looks.
 INTERVAL = 50
@@ -49,6 +51,7 @@ class Classroom:
     side: int
     seed: int
     device: torch.device
+    team: Team = ALONE
 
     def patches(self) -> list[tuple[Subject, Window]]:
         """All crops at the recipe's stride; [] where they are drawn anywhere."""
@@ -94,17 +97,23 @@ class Course:
 
     def steps_of(self, epochs: int) -> int:
         """The steps of so many epochs, each over all patches once."""
-        return epochs * math.ceil(len(self._patches) / self.recipe.batch)
+        return epochs * math.ceil(len(self._patches) / self._together)
+
+    @property
+    def _together(self) -> int:
+        """The crops of a step, over all processes."""
+        return self.recipe.batch * self.room.team.size
 
     def run(
         self, budget: Budget, phase: Phase, save: Callable[[], None], told: Callable[[], None]
     ) -> None:
         """Train until the budget is used. save, told: called after every look."""
-        before, began = self.seconds, time.monotonic()
-        while (share := budget.share(self.step, self.seconds)) < 1.0:
+        before, began, team = self.seconds, time.monotonic(), self.room.team
+        while (share := team.agreed(budget.share(self.step, self.seconds))) < 1.0:
             self._advance(share)
             self.seconds = before + time.monotonic() - began
-            if self.step % INTERVAL == 0 or budget.share(self.step, self.seconds) >= 1.0:
+            ends = budget.share(self.step, self.seconds) >= 1.0
+            if team.leads and (ends or self.step % INTERVAL == 0):
                 self._look(share)
                 told()
                 save()
@@ -115,23 +124,27 @@ class Course:
 
     def _advance(self, share: float) -> None:
         """One step of Adam on a batch of crops."""
-        torch.manual_seed(_mixed(self.room.seed, self.step))
+        team = self.room.team
+        torch.manual_seed(_mixed(self.room.seed, self.step * team.size + team.rank))
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(share)
         batch = self._batch()
         ratio = self.recipe.routing_ratio
         if ratio is None:
-            ratio = float(torch.rand(()))
+            # One for all: the more is routed low-rank the less time a step takes.
+            ratio = team.agreed(float(torch.rand(())))
         self.network.train()
         loss = _l1(self.network, batch, ratio)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        team.average(self.network)
         if self.recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(
                 self.network.parameters(), self.recipe.clip, foreach=True
             )
         self.optimiser.step()
-        self._losses.append(loss.detach())
+        if team.leads:
+            self._losses.append(loss.detach())
         if self.recipe.memory:
             keep = min(1 - 1 / self.recipe.memory, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
@@ -179,12 +192,15 @@ class Course:
     def _drawn(self) -> list[tuple[Subject, Window]]:
         """The crops of this step: the epoch's next, or drawn anywhere."""
         if self._patches:
-            each = math.ceil(len(self._patches) / self.recipe.batch)
+            each = math.ceil(len(self._patches) / self._together)
             epoch, turn = divmod(self.step, each)
             generator = torch.Generator().manual_seed(_mixed(self.room.seed, -1 - epoch))
             order = torch.randperm(len(self._patches), generator=generator).tolist()
-            first = turn * self.recipe.batch
-            return [self._patches[index] for index in order[first : first + self.recipe.batch]]
+            first = turn * self._together
+            batch = order[first : first + self._together]
+            team = self.room.team
+            # At the end of an epoch there may be fewer crops than processes.
+            return [self._patches[index] for index in batch[team.rank :: team.size] or batch[:1]]
         chosen = torch.multinomial(self._areas, self.recipe.batch, replacement=True).tolist()
         subjects = [self.room.subjects[index] for index in chosen]
         return [(subject, _window(subject.area, self.room.side)) for subject in subjects]

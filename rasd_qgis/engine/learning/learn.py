@@ -1,6 +1,7 @@
 """Training a model for two sensors: from images whose fusion is known to a model file.
 
-gather → survey → units → network → course (lessons, looks, checkpoints) → model file.
+gather → survey → units → network → course (lessons, looks, checkpoints) → model file. Where
+torchrun started several engines on one request, they train one network together (`team.py`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from .curve import write_curve
 from .lessons import Subject, sample, split, spread_windows
 from .material import blur_for, gather
 from .recipe import Recipe, recipe_of
+from .team import ALONE, Team, take_card, team
 from .wald import WaldPair
 
 # Units are fitted to windows of this side, over all images at most so many bytes of them.
@@ -49,17 +51,21 @@ LEAST_SPREAD = 1.0
 def train(request: TrainRequest, reporter: Reporter) -> dict[str, Any]:
     """Run a request; the values of the run's result. RasdError where it cannot be done."""
     check_folder(request.model_output, _inputs(request))
+    take_card()
     device, recipe = choose_device(request.device, reporter), recipe_of(request.preset)
     with ExitStack() as stack:
+        crew = stack.enter_context(team(device))
         reading = reporter.phase("reading", 0.0, 0.02)
         blur = blur_for(request, recipe)
         pairs = gather(request, blur, stack, reporter)
         reading.progress(1.0)
         study = prepare(pairs, blur.sigma, recipe, request.seed, reporter)
-        course = _course(study, recipe, request.seed, device)
+        course = _course(study, recipe, request.seed, device, crew)
         keepsake = _keepsake(course, pairs, blur, request)
         _begin(course, keepsake, request, reporter)
         _run(course, keepsake, request, reporter.phase("training", 0.1, 0.99))
+    if not crew.leads:
+        return {"STEPS": course.step, "DEVICE": str(device)}
     model, card = _result(course, study, pairs, blur, request)
     write_model(request.model_output, request.run_id, model, card)
     keepsake.path.unlink(missing_ok=True)
@@ -124,7 +130,9 @@ def _units(subjects: list[Subject], recipe: Recipe, good: Tensor, phase: Phase) 
     return plain_units(good, greatest if greatest > 0 else 1.0, first.ms.count)
 
 
-def _course(study: Study, recipe: Recipe, seed: int, device: torch.device) -> Course:
+def _course(
+    study: Study, recipe: Recipe, seed: int, device: torch.device, crew: Team = ALONE
+) -> Course:
     """The course of a fresh network."""
     torch.manual_seed(seed)
     bands = guide_channels(recipe.start, len(study.units.guide_mean))
@@ -133,7 +141,7 @@ def _course(study: Study, recipe: Recipe, seed: int, device: torch.device) -> Co
         network.start_from_skip()
     side = crop_side(study.subjects, recipe, RASDFuNet.tiling.least)
     units = study.units.to(device)
-    return Course(network, Classroom(study.subjects, units, recipe, side, seed, device))
+    return Course(network, Classroom(study.subjects, units, recipe, side, seed, device, crew))
 
 
 def _keepsake(course: Course, pairs: list[WaldPair], blur: Blur, request: TrainRequest) -> Keepsake:
@@ -142,6 +150,8 @@ def _keepsake(course: Course, pairs: list[WaldPair], blur: Blur, request: TrainR
     names = ("preset", "seed", "phase", "response", "sensor", "table", "bands", "random_bands")
     settings = [getattr(request, name) for name in names]
     facts = [images, settings, request.sensor_ratio, asdict(blur), course.recipe.facts()]
+    if course.room.team.size > 1:
+        facts.append(course.room.team.size)
     mark = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     return Keepsake(course, checkpoint_path(request.model_output), request.run_id, mark)
 
@@ -205,6 +215,7 @@ def _result(
             "trained_on": [pair.name for pair in pairs],
             "kept_out": [s.pair.name for s in study.subjects if s.area is None],
             "crop_side": course.room.side,
+            "processes": course.room.team.size,
             "seconds": round(course.seconds, 1),
             "psf_reach": blur.reach,
             "phase": request.phase,

@@ -24,9 +24,11 @@ LOST_READER = 3  # the exit status where a result was still wanted
 class LifeLine:
     """The lines of a stream; set `under_way` while a request is worked on, then its `status`."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, ends: bool = True) -> None:
+        """ends: whether the end of the stream ends the engine, which that of a file does not."""
         self.under_way: Request | None = None
         self.status = 0
+        self._ends = ends
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         if sys.platform != "win32":
             # Threads of later on leave it alone, too: it is for the one that waits for it.
@@ -44,6 +46,8 @@ class LifeLine:
     def _read(self, stream: BinaryIO) -> None:
         while line := _line_of(stream):
             self._lines.put(line)
+        if not self._ends:
+            return
         wanted = self._clean()
         os._exit(LOST_READER if wanted or not self._lines.empty() else self.status)
 
