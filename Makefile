@@ -95,6 +95,10 @@ bench-cave: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## rasd:train on two CA
 bench-scale: $(STAMPS)/venv-engine-test  ## Memory and time of whole runs, up to 8000 pixels a side (an hour)
 	OMP_WAIT_POLICY=PASSIVE $(VENV_ENGINE_TEST)/bin/python benchmarks scale $(BENCH)
 
+.PHONY: bench-cluster
+bench-cluster: $(STAMPS)/venv-engine-test  ## What a tile costs a Dask worker, and the client (ten minutes)
+	OMP_NUM_THREADS=1 $(VENV_ENGINE_TEST)/bin/python benchmarks cluster $(BENCH)
+
 .PHONY: bench-adaptive
 bench-adaptive: $(STAMPS)/venv-engine-test  ## Routing and terms by content against fixed ones (half an hour)
 	OMP_NUM_THREADS=1 $(VENV_ENGINE_TEST)/bin/python benchmarks adaptive $(BUILD)/bench-adaptive $(BENCH)

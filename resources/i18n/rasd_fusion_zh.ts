@@ -1552,8 +1552,8 @@
         <translation>范围：要融合的部分；留空则取两个图层共同覆盖的全部范围。</translation>
     </message>
     <message>
-        <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Trained model is what model “file” uses.</source>
-        <translation>融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。训练好的模型供模型“file”使用。</translation>
+        <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Trained model is what model “file” uses. A name that ends in .vrt joins GeoTIFFs of 4096 pixels a side, in a folder beside it.</source>
+        <translation>融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。训练好的模型供模型“file”使用。名称以 .vrt 结尾的输出由旁边一个文件夹中边长 4096 像元的多个 GeoTIFF 拼接而成。</translation>
     </message>
     <message>
         <source>A run that was cancelled or cut short leaves a folder beside the output, “.rasd-resume” at the end of its name: the same run, started again, goes on from there. It is removed when the run is complete, or by a later run after 14 days.</source>

@@ -59,6 +59,8 @@ def call(root: str, digest: str, storage: str, text: str) -> dict[str, Any]:
     """
     try:
         _load(root, digest, storage)
+        # As the engine's own process, before torch is there.
+        importlib.import_module(f"{PACKAGE}.rasd_qgis.engine.service.memory").keep()
         module = importlib.import_module(f"{PACKAGE}.rasd_qgis.engine.cluster.worker")
     except (ImportError, OSError, ValueError) as error:
         import distributed
