@@ -93,6 +93,7 @@ class SetupWindow(QDialog):
             return self_test(python, TaskFeedback(task))
 
         self._log.clear()
+        self._follows = True
         self._start(tr("Setting up the engine"), work, self._tested)
 
     def start_test(self) -> None:
@@ -152,6 +153,10 @@ class SetupWindow(QDialog):
         self._log.setReadOnly(True)
         self._log.setMaximumBlockCount(2000)
         self._log.setAccessibleName(tr("Log of the set-up"))
+        self._follows = True
+        bar = self._log.verticalScrollBar()
+        bar.rangeChanged.connect(self._follow)
+        bar.actionTriggered.connect(self._scrolled)
         top = QGridLayout()
         top.addWidget(self._light, 0, 0)
         top.addWidget(self._state, 0, 1, 1, 2)
@@ -217,11 +222,19 @@ class SetupWindow(QDialog):
         self._say(tr("The engine was removed."))
 
     def _say(self, text: str) -> None:
-        bar = self._log.verticalScrollBar()
-        at_end = bar.value() >= bar.maximum() - 1
         self._log.appendPlainText(text)
-        if at_end:  # who reads further up is left there
+        self._follow()
+
+    def _follow(self, *_: int) -> None:
+        """Show the log's end, as it or the window grows; who reads further up is left there."""
+        if self._follows:
+            bar = self._log.verticalScrollBar()
             bar.setValue(bar.maximum())
+
+    def _scrolled(self, _: int) -> None:
+        """Called when the user has scrolled, before the new value is taken on."""
+        bar = self._log.verticalScrollBar()
+        self._follows = bar.sliderPosition() >= bar.maximum() - 1
 
 
 def _button(text: str, name: str, call: Callable[[], None], row: QHBoxLayout) -> QPushButton:

@@ -69,6 +69,31 @@ def press(qtbot, window, name, wait_for_end=True):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
+def test_the_log_stays_at_its_end_whatever_its_size_but_not_for_who_reads_further_up(
+    qtbot, open_window
+):
+    window = open_window()
+    qtbot.waitExposed(window)
+    bar = window.findChild(QPlainTextEdit).verticalScrollBar()
+    for number in range(60):
+        window._say(f"line {number} " + "of some length " * (number % 9))
+    before = bar.maximum()
+    assert bar.value() == before
+    # The lines above it grow, as where the engine's state is told in more words.
+    window.findChild(QLabel, "rasdEngineState").setText("more<br>" * 6)
+    qtbot.waitUntil(lambda: bar.maximum() > before)
+    assert bar.value() == bar.maximum()
+    window._say("and one more")
+    assert bar.value() == bar.maximum()
+    bar.triggerAction(bar.SliderAction.SliderPageStepSub)
+    left_at = bar.value()
+    window._say("unseen")
+    assert bar.value() == left_at < bar.maximum()
+    bar.triggerAction(bar.SliderAction.SliderToMaximum)
+    window._say("seen")
+    assert bar.value() == bar.maximum()
+
+
 def test_from_nothing_to_a_ready_engine(qtbot, open_window, shop, photograph):
     window = open_window()
     assert "not set up" in state_of(window)
