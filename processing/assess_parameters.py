@@ -22,7 +22,7 @@ from ..rasd_qgis.contract.request import AssessRequest
 from . import fields
 from .fields import INPUT_HS, INPUT_MS, PSF_SIGMA
 from .layers import raster_source
-from .outputs import check_outputs, check_suffix, stated_path
+from .outputs import check_outputs, check_suffix, paths_for_run, stated_path
 from .translation import mark, tr
 from .values import (
     Numbers,
@@ -137,7 +137,7 @@ def make_request(
         for name in (ERROR_MAP, SAM_MAP)
         if not is_empty(values.get(REFERENCE)) or stated_path(values.get(name))
     ]
-    paths = {name: algorithm.parameterAsOutputLayer(values, name, context) for name in maps}
+    paths = paths_for_run(algorithm, values, maps, context)
     paths[REPORT] = algorithm.parameterAsFileOutput(values, REPORT, context)
     return _request(algorithm, values, context, paths)
 

@@ -25,7 +25,7 @@ from ..rasd_qgis.contract.derive_request import (
 )
 from . import fields
 from .layers import raster_source
-from .outputs import check_outputs, stated_path
+from .outputs import check_outputs, path_for_check, paths_for_run
 from .translation import tr
 from .values import raster_layer, run_of, with_layers
 
@@ -67,11 +67,8 @@ def check(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> dict[str, Any]:
     """Raise the sentence for what no run could use; the values with layers for their names."""
-    paths = {
-        name: stated_path(values[name]) or f"a temporary file for {name}"
-        for name in (COMPONENTS, INDEX)
-        if values.get(name)
-    }
+    wanted = [name for name in (COMPONENTS, INDEX) if values.get(name)]
+    paths = {name: path_for_check(values[name], name) for name in wanted}
     check_outputs(_request(algorithm, values, context, paths))
     return with_layers(algorithm, values, (INPUT,), context)
 
@@ -79,14 +76,8 @@ def check(
 def make_request(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> DeriveRequest:
-    """The request that these parameter values make; RasdError where they make none.
-
-    Temporary outputs get their names here, so it is called once a run.
-    """
-    paths = {
-        name: algorithm.parameterAsOutputLayer(values, name, context)
-        for name in (COMPONENTS, INDEX)
-    }
+    """The request that these parameter values make, called once a run; RasdError for none."""
+    paths = paths_for_run(algorithm, values, (COMPONENTS, INDEX), context)
     return _request(algorithm, values, context, paths)
 
 

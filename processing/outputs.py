@@ -16,6 +16,8 @@ from typing import Any
 from qgis.core import (
     QgsApplication,
     QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProject,
@@ -73,6 +75,21 @@ def stated_path(value: Any) -> str:
     if not isinstance(value, str) or value == QgsProcessing.TEMPORARY_OUTPUT:
         return ""
     return value
+
+
+def path_for_check(value: Any, name: str) -> str:
+    """The path that an output's value states, or words in place of a temporary one."""
+    return stated_path(value) or f"a temporary file for {name}"
+
+
+def paths_for_run(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    names: Iterable[str],
+    context: QgsProcessingContext,
+) -> dict[str, str]:
+    """By output, the path to write; temporary ones get theirs here, so it is called once a run."""
+    return {name: algorithm.parameterAsOutputLayer(values, name, context) for name in names}
 
 
 def is_temporary(path: str) -> bool:

@@ -33,7 +33,7 @@ from ..rasd_qgis.contract.simulate_request import (
 from . import fields
 from .fields import KERNEL_SIZE, PSF_SIGMA, SEED
 from .layers import raster_source
-from .outputs import check_outputs, stated_path
+from .outputs import check_outputs, path_for_check, paths_for_run
 from .translation import mark, tr
 from .values import Numbers, extent, numbers_of, optional, raster_layer, run_of, with_layers
 
@@ -150,23 +150,16 @@ def check(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> dict[str, Any]:
     """Raise the sentence for what no run could use; the values with layers for their names."""
-    paths = {name: stated_path(values.get(name)) for name in (OUTPUT_HS, OUTPUT_MS)}
-    placeholders = {name: path or f"a temporary file for {name}" for name, path in paths.items()}
-    check_outputs(_request(algorithm, values, context, placeholders))
+    paths = {name: path_for_check(values.get(name), name) for name in (OUTPUT_HS, OUTPUT_MS)}
+    check_outputs(_request(algorithm, values, context, paths))
     return with_layers(algorithm, values, (INPUT,), context)
 
 
 def make_request(
     algorithm: QgsProcessingAlgorithm, values: dict[str, Any], context: QgsProcessingContext
 ) -> SimulateRequest:
-    """The request that these parameter values make; RasdError where they make none.
-
-    Temporary outputs get their names here, so it is called once a run.
-    """
-    paths = {
-        name: algorithm.parameterAsOutputLayer(values, name, context)
-        for name in (OUTPUT_HS, OUTPUT_MS)
-    }
+    """The request that these parameter values make, called once a run; RasdError for none."""
+    paths = paths_for_run(algorithm, values, (OUTPUT_HS, OUTPUT_MS), context)
     return _request(algorithm, values, context, paths)
 
 

@@ -13,7 +13,7 @@ import contextlib
 import os
 import queue
 import signal
-import subprocess  # nosec B404
+import subprocess
 import sys
 import threading
 import time
@@ -51,7 +51,7 @@ class Child:
         self._writer: threading.Thread | None = None
         self._watcher: threading.Thread | None = None
         self._abandoned = threading.Event()
-        self.process = subprocess.Popen(  # nosec B603
+        self.process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -231,7 +231,7 @@ def _own_group() -> dict:
 def _kill_tree_on_windows(process: subprocess.Popen) -> None:
     taskkill = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")
     try:
-        subprocess.run(  # nosec B603
+        subprocess.run(
             [taskkill, "/T", "/F", "/PID", str(process.pid)],
             capture_output=True,
             check=False,
