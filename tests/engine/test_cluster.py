@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.io import MemoryFile
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 distributed = pytest.importorskip("distributed")
 
 from rasd_fusion.rasd_qgis.contract.errors import ClusterError, RequestError  # noqa: E402
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource  # noqa: E402
 from rasd_fusion.rasd_qgis.engine.cluster import arrival, client  # noqa: E402
+from rasd_fusion.rasd_qgis.engine.cluster.storage import Storage  # noqa: E402
+from rasd_fusion.rasd_qgis.engine.mosaic import Mosaic  # noqa: E402
 from rasd_fusion.rasd_qgis.engine.rasters import write  # noqa: E402
 
 from .scenes import awaken, make_scene, run  # noqa: E402
-from .test_resume import assert_same, ended_at  # noqa: E402
+from .test_resume import Cut, assert_same, ended_at  # noqa: E402
 
 SIDE, TILES = 224, 4
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
@@ -174,6 +180,30 @@ def test_a_run_that_is_cancelled_leaves_the_cluster_free_and_is_gone_on_from(
     assert os.listdir(tmp_path) == ["fused.tif"]
 
 
+def test_a_tile_that_had_landed_whole_is_not_fused_again(tmp_path, scene, cluster, monkeypatch):
+    def cut(mosaic, number, *given):
+        if number == 1:
+            raise Cut
+        add(mosaic, number, *given)
+
+    usual, add = {"confidence": None, "resumable": True}, Mosaic.add
+    with monkeypatch.context() as patch:
+        patch.setattr(Mosaic, "add", cut)
+        with pytest.raises(Cut):
+            fused(tmp_path, scene, cluster, **usual)
+    (landed,) = tmp_path.glob("*.rasd-resume/tile-*-000001.safetensors")
+    with safe_open(landed, framework="pt") as file:
+        values, noted = file.get_tensor("values"), file.metadata()
+    values[:-1] += 1000
+    save_file({"values": values}, landed, noted)
+    storage = Storage(str(landed.parent))
+    assert storage.note(landed.name, 4 * values.numel()) == noted
+    assert storage.note(landed.name, 4 * values.numel() + 1) is None
+    changed = fused(tmp_path, scene, cluster, **usual).bands - scene[3].bands
+    assert 900 < changed.max() <= 1001
+    assert os.listdir(tmp_path) == ["fused.tif"]
+
+
 def test_a_worker_that_cannot_read_the_inputs_says_so(tmp_path, scene, cluster):
     with rasterio.open(scene[0]) as dataset, MemoryFile() as held:
         with held.open(**dataset.profile) as copy:
@@ -198,6 +228,27 @@ def test_a_worker_with_another_version_of_the_engine_says_so(cluster):
     with distributed.Client(cluster, set_as_default=False) as own:
         answers = own.submit(arrival.call, client.ROOT, "0" * 16, "memory://rasd", "").result()
     assert "another version" in answers["error"][1] or "cannot load" in answers["error"][1]
+
+
+def test_a_worker_without_the_plugin_s_folder_unpacks_its_code(tmp_path):
+    digest = arrival.digest_of(client.ROOT)
+    packed = tmp_path / f"code-{digest}.zip"
+    packed.write_bytes(arrival.archive(client.ROOT))
+    program = (
+        "import sys, runpy\n"
+        "load = runpy.run_path(sys.argv[1])['_load']\n"
+        "load('/nowhere', sys.argv[2], sys.argv[3])\n"
+        "import rasd_fusion.rasd_qgis.engine.cluster.worker as worker\n"
+        "print(worker.__file__)\n"
+    )
+    command = [sys.executable, "-I", "-c", program, arrival.__file__, digest, str(tmp_path)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert Path(ended.stdout.strip()).is_relative_to(tmp_path), ended.stderr
+    with zipfile.ZipFile(packed, "a") as archived:
+        archived.writestr("models/more.py", "")
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "is not whole" in ended.stderr
 
 
 def test_what_is_missing_is_told_with_how_to_get_it(tmp_path, scene, monkeypatch):
