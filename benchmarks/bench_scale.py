@@ -36,10 +36,10 @@ from rasterio.windows import Window
 from ..models import RASDFuNet
 from ..rasd_qgis.contract.events import Failure, Progress, Result, decode
 from ..rasd_qgis.contract.request import FuseRequest, RasterSource, to_json
+from ..rasd_qgis.engine.model.card import read_model, write_model
 from ..rasd_qgis.engine.pipeline import peak_memory
 from ..rasd_qgis.engine.rasters.align import align
 from ..rasd_qgis.engine.rasters.read import Raster
-from ..rasd_qgis.engine.scene.card import read_model, write_model
 from ..rasd_qgis.engine.scene.tile import plan, read_tile
 from . import indian_pines, results
 from .rasters import CRS, FINE_PIXEL, LEFT, TOP

@@ -42,9 +42,9 @@ from ..rasd_qgis.contract.request import (
     to_json,
 )
 from ..rasd_qgis.contract.train_request import TrainRequest
+from ..rasd_qgis.engine.model.card import read_model
 from ..rasd_qgis.engine.pipeline import fuse
 from ..rasd_qgis.engine.rasters.read import Raster
-from ..rasd_qgis.engine.scene.card import read_model
 from ..rasd_qgis.engine.service.lifeline import LifeLine
 from ..rasd_qgis.engine.service.report import Reporter
 from ..rasd_qgis.engine.service.serve import Stay, serve

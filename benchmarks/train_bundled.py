@@ -3,8 +3,9 @@
     python benchmarks train-bundled FOLDER [--without SENSOR] [--steps N]
 
 Scenes come from ../shared/data. A checkpoint in FOLDER is taken up; log.csv there tells how it went
-by the thousand steps, on the training's own crops and on worlds over the validation's scenes. In
-the end the weights lie in FOLDER/weights.safetensors.
+by the steps, on the training's own crops and on worlds over the validation's scenes. In the end
+the model lies in models/pretrained, or in FOLDER where the recipe was changed. --export makes the
+model of a checkpoint without training on.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
+from ..rasd_qgis.engine.general.network import GeneralNetwork
 from ..rasd_qgis.engine.learning import worlds
 from ..rasd_qgis.engine.learning.world_course import WorldCourse, WorldRecipe, losses
 from ..rasd_qgis.engine.learning.world_lessons import Crops, Pool, crops_of
+from ..rasd_qgis.engine.model.card import ANY, Card, write_model
+from ..rasd_qgis.engine.service.device import versions
+from .calibrate import calibrated
 from .scenes import Place
 
 RECIPE = Path(__file__).resolve().parents[1] / "models" / "pretrained" / "recipe.json"
@@ -47,10 +52,49 @@ def main(arguments: list[str]) -> int:
     checkpoint = options.folder / "checkpoint.safetensors"
     if checkpoint.exists():
         course.go_on_from(checkpoint)
-    _run(course, kept_out, checkpoint, options.folder / "log.csv")
-    weights = {key: t.cpu().contiguous() for key, t in course.average.state_dict().items()}
-    save_file(weights, options.folder / "weights.safetensors")
+    if not options.export:
+        _run(course, kept_out, checkpoint, options.folder / "log.csv")
+    own = not (options.without or options.steps)
+    path = (RECIPE.parent if own else options.folder) / "bundled.safetensors"
+    export(course, kept_out, settings, options.without, path)
     return 0
+
+
+def export(
+    course: WorldCourse,
+    kept_out: list[Crops],
+    settings: dict[str, Any],
+    without: str,
+    path: Path,
+) -> None:
+    """Write the averaged weights as a model file, its told error scaled to the validation's."""
+    network = course.average.cpu()
+    gain, told = _validated(course, kept_out)
+    card = Card(
+        shape=network.config.to_dict(),
+        hs_bands=0,
+        guide_bands=0,
+        wavelengths=[],
+        ratio=[1.0, 1.0],
+        psf_sigma=0.0,
+        seed=course.recipe.seed,
+        steps=course.step,
+        figures={"validation_gain_db": round(gain, 4), "validation_told": round(told, 4)},
+        made_by=versions(),
+        start=ANY,
+        recipe={**asdict(course.recipe), **_names(settings, without)},
+    )
+    calibration = calibrated(network, kept_out)
+    write_model(str(path), "bundled", GeneralNetwork(network, calibration), card)
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, calibration {calibration.tolist()}")
+
+
+def _names(settings: dict[str, Any], without: str) -> dict[str, list[str]]:
+    """The scenes by their part."""
+    return {
+        part: [name for name, sensor, _ in settings[part] if sensor != without]
+        for part in ("training", "validation")
+    }
 
 
 def _run(course: WorldCourse, kept_out: list[Crops], checkpoint: Path, log: Path) -> None:
@@ -94,5 +138,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="train-bundled", description="Train the bundled model.")
     parser.add_argument("folder", type=Path, help="of checkpoint, log and weights")
     parser.add_argument("--without", default="", help="a sensor whose scenes are left out")
+    parser.add_argument("--export", action="store_true", help="no more training")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     return parser.parse_args(arguments)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qgis.core import QgsRasterLayer
-
 from ..rasd_qgis.contract.request import AssessRequest
 from . import assess_parameters as names
 from .base import Words
-from .engine_algorithm import EngineAlgorithm, Raster
-from .styles import Look, error_ramp
+from .engine_algorithm import EngineAlgorithm, Raster, errors
 from .translation import mark, tr
 
 
@@ -33,16 +30,11 @@ class AssessAlgorithm(EngineAlgorithm[AssessRequest]):
     def rasters(self, request: AssessRequest, title: str) -> list[Raster]:
         """The maps that are asked for."""
         return [
-            Raster(names.ERROR_MAP, request.error_map, tr("{} error").format(title), _ramp),
-            Raster(names.SAM_MAP, request.angle_map, tr("{} spectral angle").format(title), _ramp),
+            Raster(names.ERROR_MAP, request.error_map, tr("{} error").format(title), errors),
+            Raster(names.SAM_MAP, request.angle_map, tr("{} spectral angle").format(title), errors),
         ]
 
     def origin(self, request: AssessRequest, values: Mapping[str, Any]) -> str:
         """What was compared with what."""
         reference = request.reference.path if request.reference else "no reference"
         return f"{request.fused.path} against {reference}"
-
-
-def _ramp(path: str, values: Mapping[str, Any]) -> Look:
-    """From 0 to what nearly all pixels stay below."""
-    return error_ramp(QgsRasterLayer(path, "map", "gdal"))

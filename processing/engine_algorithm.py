@@ -28,7 +28,7 @@ from .arrival import Arrival, announce
 from .base import Form, NeedsEngine, as_processing_error
 from .outputs import MainThread, check_outputs, layers_showing, refuse_open_files
 from .responsive import ResponsiveFeedback
-from .styles import Look, apply_look, natural_colour, save_style
+from .styles import Look, apply_look, error_ramp, natural_colour, save_style
 from .translation import tr
 
 AnyRequest = TypeVar("AnyRequest", bound=Request)
@@ -54,6 +54,11 @@ class Raster:
 def always(look: Look) -> FindLook:
     """That look."""
     return lambda path, values: look
+
+
+def errors(path: str, values: Mapping[str, Any]) -> Look:
+    """From 0 to what nearly all pixels stay below."""
+    return error_ramp(QgsRasterLayer(path, "map", "gdal"))
 
 
 def natural(word: str) -> FindLook:

@@ -8,7 +8,7 @@ from typing import Any
 from ..rasd_qgis.contract.request import FuseRequest
 from . import fuse_parameters as names
 from .base import Words
-from .engine_algorithm import EngineAlgorithm, Raster, always, natural
+from .engine_algorithm import EngineAlgorithm, Raster, always, errors, natural
 from .styles import ConfidenceRamp
 from .translation import mark, tr
 
@@ -28,11 +28,13 @@ class FuseAlgorithm(EngineAlgorithm[FuseRequest]):
     )
 
     def rasters(self, request: FuseRequest, title: str) -> list[Raster]:
-        """Fused, and its confidence where it is asked for."""
+        """Fused, and its confidence and uncertainty where they are asked for."""
         fused, confidence = tr("{} fused").format(title), tr("{} confidence").format(title)
+        uncertainty = tr("{} uncertainty").format(title)
         return [
             Raster(names.OUTPUT, request.output, fused, natural("RGB"), on_top=True),
             Raster(names.CONFIDENCE, request.confidence, confidence, always(ConfidenceRamp())),
+            Raster(names.UNCERTAINTY, request.uncertainty, uncertainty, errors),
         ]
 
     def origin(self, request: FuseRequest, values: Mapping[str, Any]) -> str:

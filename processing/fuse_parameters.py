@@ -40,7 +40,8 @@ from .values import Numbers, extent, numbers_of, optional, raster_layer, run_of,
 MODEL, EXTENT = "MODEL", "EXTENT"
 TRAINING_MINUTES, TRAINING_STEPS = "TRAINING_MINUTES", "TRAINING_STEPS"
 DASK_SCHEDULER, DASK_STORAGE = "DASK_SCHEDULER", "DASK_STORAGE"
-OUTPUT, CONFIDENCE, MODEL_OUTPUT = "OUTPUT", "CONFIDENCE", "MODEL_OUTPUT"
+OUTPUT, CONFIDENCE, UNCERTAINTY = "OUTPUT", "CONFIDENCE", "UNCERTAINTY"
+MODEL_OUTPUT = "MODEL_OUTPUT"
 
 
 def parameters() -> list[QgsProcessingParameterDefinition]:
@@ -67,6 +68,7 @@ def _outputs() -> list[QgsProcessingParameterDefinition]:
     return [
         QgsProcessingParameterRasterDestination(OUTPUT, tr("Fused")),
         fields.optional_raster(CONFIDENCE, tr("Confidence")),
+        fields.optional_raster(UNCERTAINTY, tr("Uncertainty")),
         QgsProcessingParameterFileDestination(
             MODEL_OUTPUT,
             tr("Trained model"),
@@ -137,7 +139,8 @@ def check(
             ),
             tr("0 uses attention alone, 1 the low-rank branch alone, 0.5 is a good start."),
         )
-    paths = {name: stated_path(values.get(name)) for name in (OUTPUT, CONFIDENCE, MODEL_OUTPUT)}
+    named = (OUTPUT, CONFIDENCE, UNCERTAINTY, MODEL_OUTPUT)
+    paths = {name: stated_path(values.get(name)) for name in named}
     paths[OUTPUT] = paths[OUTPUT] or "a temporary file"
     check_outputs(_request(algorithm, values, context, paths))
     return with_layers(algorithm, values, (INPUT_HS, INPUT_MS), context)
@@ -153,6 +156,7 @@ def make_request(
     paths = {
         OUTPUT: algorithm.parameterAsOutputLayer(values, OUTPUT, context),
         CONFIDENCE: algorithm.parameterAsOutputLayer(values, CONFIDENCE, context),
+        UNCERTAINTY: algorithm.parameterAsOutputLayer(values, UNCERTAINTY, context),
         MODEL_OUTPUT: algorithm.parameterAsFileOutput(values, MODEL_OUTPUT, context),
     }
     return _request(algorithm, values, context, paths)
@@ -171,6 +175,7 @@ def _request(
         multispectral=raster_source(multispectral),
         output=paths[OUTPUT],
         confidence=paths[CONFIDENCE] or None,
+        uncertainty=paths[UNCERTAINTY] or None,
         model=algorithm.parameterAsEnumString(values, MODEL, context),
         model_file=algorithm.parameterAsFile(values, MODEL_FILE, context) or None,
         model_output=paths[MODEL_OUTPUT] or None,
@@ -200,6 +205,7 @@ def results(request: FuseRequest, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         OUTPUT: request.output,
         CONFIDENCE: request.confidence,
+        UNCERTAINTY: request.uncertainty,
         MODEL_OUTPUT: request.model_output,
         **numbers_of(NUMBERS, values),
     }

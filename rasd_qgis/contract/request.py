@@ -26,7 +26,7 @@ from .train_request import TrainRequest
 PROTOCOL = 1
 # Of a request, in characters: a hundred times what the largest of ours takes.
 MOST_CHARACTERS = 16 * 2**20
-MODELS = ("scene", "file")
+MODELS = ("bundled", "scene", "file")
 ROUTING_MODES = ("fixed", "auto")
 
 
@@ -35,8 +35,8 @@ class FuseRequest:
     """Fuse one hyperspectral raster with one multispectral raster.
 
     run_id: 8 or more hexadecimal digits; it names the run's temporary files.
-    output, confidence, model_output: final paths; None leaves that output out.
-    model: "scene" trains on this pair, "file" uses `model_file`.
+    output, confidence, uncertainty, model_output: final paths; None leaves that output out.
+    model: "bundled" is the one that ships, "scene" trains on this pair, "file" uses `model_file`.
     extent: (xmin, ymin, xmax, ymax) in the multispectral layer's CRS; None takes all.
     routing_ratio: share of points routed to the low-rank branch, 0…1; with routing_mode "auto" the
         least share: each stage and scale routes all that its discriminator calls low-rank.
@@ -53,13 +53,14 @@ class FuseRequest:
 
     task: ClassVar[str] = "fuse"
     sources: ClassVar[tuple[str, ...]] = ("hyperspectral", "multispectral")
-    outputs: ClassVar[tuple[str, ...]] = ("output", "confidence", "model_output")
+    outputs: ClassVar[tuple[str, ...]] = ("output", "confidence", "uncertainty", "model_output")
 
     run_id: str
     hyperspectral: RasterSource
     multispectral: RasterSource
     output: str
     confidence: str | None = None
+    uncertainty: str | None = None
     model: str = "scene"
     model_file: str | None = None
     model_output: str | None = None
@@ -83,7 +84,7 @@ class FuseRequest:
             if not isinstance(getattr(self, name), RasterSource):
                 raise RequestError(f"The request's {name} must be a raster source.")
         checks.text("output", self.output)
-        for name in ("confidence", "model_file", "model_output", "dask_storage"):
+        for name in ("confidence", "uncertainty", "model_file", "model_output", "dask_storage"):
             checks.optional_text(name, getattr(self, name))
         checks.address("Dask scheduler", self.dask_scheduler)
         self._check_settings()

@@ -14,6 +14,8 @@ from rasterio.windows import Window
 from torch import Tensor
 
 from ..contract.request import FuseRequest
+from .model.obtain import Fusion
+from .model.one_tile import Wanted
 from .rasters.align import Alignment
 from .rasters.cells import JoinedRaster, is_joined
 from .rasters.encode import Encoding
@@ -21,8 +23,6 @@ from .rasters.formats import check_folder, check_writable
 from .rasters.read import Raster
 from .rasters.spectral import SpectralInfo
 from .rasters.write import OutputRaster
-from .scene.model import Fusion
-from .scene.one_tile import Wanted
 from .service.report import Reporter
 
 # A file for the closed-form estimate, beside the fused raster, for benchmarks.
@@ -35,6 +35,9 @@ def check_outputs(request: FuseRequest, hs: Raster) -> None:
     _check_raster(request.output, inputs, hs.count, hs.encoding.dtype)
     if request.confidence:
         _check_raster(request.confidence, (*inputs, request.output), 2, "float32")
+    if request.uncertainty:
+        others = (*inputs, request.output, *([request.confidence] if request.confidence else []))
+        check_writable(request.uncertainty, others, hs.count, "float32")
     if request.model_output:
         check_folder(request.model_output, (*inputs, request.output))
 
@@ -62,10 +65,12 @@ class Outputs:
         if request.confidence:
             maps = SpectralInfo.of_names(map_names(fusion.model.network.config.stages))
             wanted.append((request.confidence, maps, Encoding("float32", float("nan"))))
+        if request.uncertainty:
+            wanted.append((request.uncertainty, bands, Encoding("float32", float("nan"))))
         start_image = os.environ.get(START_IMAGE)
         if start_image:
             wanted.append((start_image, bands, pair.hs.encoding))
-        self.wanted = Wanted(bool(request.confidence), bool(start_image))
+        self.wanted = Wanted(bool(request.confidence), bool(request.uncertainty), bool(start_image))
         self._writers = [
             (JoinedRaster if is_joined(path) else OutputRaster)(
                 path, *place, spectral, encoding, tags, cloud=request.dask_scheduler is not None

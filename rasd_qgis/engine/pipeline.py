@@ -14,16 +14,16 @@ import torch
 
 from ..contract.request import FuseRequest
 from .cluster import door
+from .model.card import model_hash, write_model
+from .model.obtain import Fusion, obtain
+from .model.one_tile import Found, MadeTile, Wanted, fuse_tile
 from .mosaic import Mosaic
 from .outputs import Outputs, check_outputs
 from .rasters.align import Alignment, align
 from .rasters.read import Raster
 from .rasters.spectral import natural_colour
 from .resume import request_key
-from .scene.card import model_hash, write_model
 from .scene.graphs import graphs_for
-from .scene.model import Fusion, obtain
-from .scene.one_tile import Found, MadeTile, Wanted, fuse_tile
 from .scene.tile import Place, Tile, least_side, plan, read_tile
 from .service import memory
 from .service.copies import beside
@@ -98,7 +98,7 @@ def here(pair: Alignment, reporter: Reporter) -> Maker:
     def tiles(
         request: FuseRequest, fusion: Fusion, wanted: Wanted, places: Sequence[Place], first: int
     ) -> Generator[MadeTile, None, None]:
-        device = fusion.model.gains.device
+        device = fusion.model.device
         graphs = graphs_for(fusion.model.network, device, reporter.log)
         graphed = replace(fusion, model=replace(fusion.model, graphs=graphs))
 

@@ -24,8 +24,8 @@ from .rasters.facts import file_facts, raster_facts
 from .service.device import versions
 
 # Fields of a request that its pixels do not hang on.
-_NO_MATTER = {"run_id", "provenance", "resumable", "output", "confidence", "model_output"}
-_NO_MATTER |= {"dask_scheduler", "dask_storage"}
+_NO_MATTER = {"run_id", "provenance", "resumable", "dask_scheduler", "dask_storage"}
+_NO_MATTER |= set(FuseRequest.outputs)
 
 
 class Journal:
@@ -97,7 +97,7 @@ def request_key(request: FuseRequest, pair: Alignment, device: torch.device) -> 
     """What all requests share whose pixels are the same, as hexadecimal digits."""
     facts = {
         "request": {key: v for key, v in asdict(request).items() if key not in _NO_MATTER},
-        "maps": bool(request.confidence),
+        "maps": [bool(request.confidence), bool(request.uncertainty)],
         "plugin": request.provenance.get("plugin"),
         "versions": versions(),
         "device": str(device),

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from ..contract.errors import OutputError
 from ..contract.request import ConfidenceRequest
+from .model.card import model_hash
+from .model.obtain import Fusion, from_file
 from .mosaic import Mosaic
 from .outputs import map_names
 from .rasters.align import Alignment, align
@@ -27,8 +29,6 @@ from .rasters.formats import check_writable
 from .rasters.read import Raster
 from .rasters.spectral import SpectralInfo
 from .rasters.write import OutputRaster
-from .scene.card import model_hash
-from .scene.model import Fusion, from_file
 from .scene.network import RoutedTile
 from .scene.tile import Tile, plan, read_tile
 from .service.device import choose_device
@@ -72,7 +72,7 @@ def route_tiles(
     """Map the scene tile by tile, blended."""
     rows = plan(pair.fine.shape, request.tile_size, fusion.model.network.tiling)
     places = [place for row in rows for place in row]
-    device = fusion.model.gains.device
+    device = fusion.model.device
     with ExitStack() as stack:
         first = Path(request.confidence_path(request.ratios[0]))
         folder = stack.enter_context(temporary_folder(first, request.run_id))

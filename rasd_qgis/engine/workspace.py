@@ -26,11 +26,11 @@ import torch
 from ..contract.errors import ModelFileError, OutputError, RequestError
 from ..contract.leftovers import remove_leftovers
 from ..contract.request import FuseRequest
+from .model.card import model_hash, read_model, write_model
+from .model.obtain import Fusion
 from .rasters import durable
 from .rasters.align import Alignment
 from .resume import Journal, request_key
-from .scene.card import model_hash, read_model, write_model
-from .scene.model import Fusion
 from .scene.train import Notes
 from .service.report import Reporter
 

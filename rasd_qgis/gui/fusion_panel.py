@@ -166,7 +166,8 @@ class FusionPanel(ParametersPanel):
     def _name_models(self) -> None:
         """Words in place of the parameter's static strings, which stay the values."""
         texts = {
-            "scene": tr("Train on this pair of layers (needs nothing else)"),
+            "bundled": tr("The one that comes with the plugin (any sensors, seconds)"),
+            "scene": tr("Train on this pair of layers (minutes)"),
             "file": tr("Use a trained model from a file"),
         }
         box = self.wrappers[names.MODEL].wrappedWidget()

@@ -18,8 +18,8 @@ from rasterio.warp import transform as transform_points
 
 from rasd_fusion.rasd_qgis.contract.events import Progress, Warn, decode
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
+from rasd_fusion.rasd_qgis.engine.model.card import read_model, write_model
 from rasd_fusion.rasd_qgis.engine.pipeline import fuse
-from rasd_fusion.rasd_qgis.engine.scene.card import read_model, write_model
 from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 

@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 
 from rasd_fusion.models import RASDConfig, RASDFuNet
 from rasd_fusion.rasd_qgis.contract.errors import ModelFileError, OutputError
-from rasd_fusion.rasd_qgis.engine.scene.card import Card, model_hash, read_model, write_model
+from rasd_fusion.rasd_qgis.engine.model.card import Card, model_hash, read_model, write_model
 from rasd_fusion.rasd_qgis.engine.scene.network import SceneNetwork
 from rasd_fusion.rasd_qgis.engine.scene.normalise import Units
 

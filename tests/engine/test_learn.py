@@ -29,7 +29,7 @@ from rasd_fusion.rasd_qgis.contract.request import (
 )
 from rasd_fusion.rasd_qgis.engine.learning import course as course_room
 from rasd_fusion.rasd_qgis.engine.learning.learn import prepare, train
-from rasd_fusion.rasd_qgis.engine.scene.card import read_model
+from rasd_fusion.rasd_qgis.engine.model.card import read_model
 from rasd_fusion.rasd_qgis.engine.scene.checkpoint import checkpoint_path
 from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 from rasd_fusion.rasd_qgis.engine.simulate import simulate

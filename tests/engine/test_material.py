@@ -21,7 +21,7 @@ from rasd_fusion.rasd_qgis.engine.learning.course import Classroom
 from rasd_fusion.rasd_qgis.engine.learning.learn import prepare, train
 from rasd_fusion.rasd_qgis.engine.learning.lessons import Subject, lesson, split
 from rasd_fusion.rasd_qgis.engine.learning.recipe import LAPTOP, recipe_of
-from rasd_fusion.rasd_qgis.engine.scene.card import read_model
+from rasd_fusion.rasd_qgis.engine.model.card import read_model
 from rasd_fusion.rasd_qgis.engine.simulate import simulate
 
 from .courses import GUIDE_BANDS, SIDE, material, quiet, request

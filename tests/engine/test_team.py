@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from rasd_fusion.rasd_qgis.contract.request import to_json
 from rasd_fusion.rasd_qgis.engine.learning import team
 from rasd_fusion.rasd_qgis.engine.learning.learn import _course, prepare
-from rasd_fusion.rasd_qgis.engine.scene.card import read_model
+from rasd_fusion.rasd_qgis.engine.model.card import read_model
 from rasd_fusion.rasd_qgis.engine.scene.checkpoint import checkpoint_path
 
 from .courses import ENTRY, material, quiet, request

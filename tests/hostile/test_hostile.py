@@ -30,9 +30,9 @@ from rasd_fusion.rasd_qgis.contract.request import (
     from_json,
     to_json,
 )
+from rasd_fusion.rasd_qgis.engine.model.card import read_model
 from rasd_fusion.rasd_qgis.engine.rasters.formats import _scratch_beside
 from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
-from rasd_fusion.rasd_qgis.engine.scene.card import read_model
 from rasd_fusion.rasd_qgis.engine_link.child import LINE_BYTES
 
 PRODUCT = ("rasd_qgis", "processing", "models")

@@ -13,7 +13,7 @@ import pytest
 
 # What every room of the engine has beside its requirements.txt.
 ENGINE = {"torch", "numpy", "rasterio"}
-METHOD = {"service", "rasters", "sensors", "scene"}
+METHOD = {"service", "rasters", "sensors", "scene", "general", "model"}
 # Of requirements-cluster.txt, the extra.
 CLUSTER = {"dask", "distributed", "fsspec"}
 # Room -> the other rooms of the house, and the libraries beyond the standard one, it may import.
@@ -29,6 +29,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "rasters": ({"contract"}, ENGINE),
     "sensors": ({"contract", "rasters"}, ENGINE),
     "scene": ({"contract", "models", "service", "rasters", "sensors"}, ENGINE),
+    "general": ({"contract", "models", "service", "rasters", "sensors", "scene"}, ENGINE),
+    "model": (
+        {"contract", "models", "service", "rasters", "sensors", "scene", "general"},
+        ENGINE,
+    ),
     "quality": ({"contract", *METHOD}, ENGINE),
     "learning": ({"contract", "models", *METHOD}, ENGINE),
     "cluster": ({"contract", "models", *METHOD}, ENGINE | CLUSTER),
@@ -55,6 +60,8 @@ PLACES = {
     "rasd_qgis/engine/rasters/": "rasters",
     "rasd_qgis/engine/sensors/": "sensors",
     "rasd_qgis/engine/scene/": "scene",
+    "rasd_qgis/engine/general/": "general",
+    "rasd_qgis/engine/model/": "model",
     "rasd_qgis/engine/quality/": "quality",
     "rasd_qgis/engine/learning/": "learning",
     "rasd_qgis/engine/cluster/": "cluster",

@@ -21,7 +21,7 @@ from distributed.scheduler import KilledWorker
 from safetensors.torch import load
 
 from ...contract.errors import ClusterError, from_kind
-from ..scene.one_tile import Found, MadeTile
+from ..model.one_tile import Found, MadeTile
 from ..scene.tile import Place
 from ..service.report import Reporter
 from . import arrival

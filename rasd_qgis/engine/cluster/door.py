@@ -17,10 +17,10 @@ import torch
 
 from ...contract.errors import ClusterError
 from ...contract.request import FuseRequest, to_json
+from ..model.card import model_bytes, model_hash
+from ..model.obtain import Fusion
+from ..model.one_tile import MadeTile, Wanted
 from ..rasters.align import Alignment
-from ..scene.card import model_bytes, model_hash
-from ..scene.model import Fusion
-from ..scene.one_tile import MadeTile, Wanted
 from ..scene.tile import Place
 from ..service.device import available
 from ..service.report import Reporter
@@ -60,6 +60,7 @@ class Far:
             model=model_hash(fusion.model),
             sigma=fusion.sigma,
             confidence=wanted.confidence,
+            uncertainty=wanted.uncertainty,
             start=wanted.start,
         )
         self._cluster.hand_out(

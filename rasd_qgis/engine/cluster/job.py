@@ -10,9 +10,9 @@ import torch
 
 from ....models.fast import compiles
 from ...contract.request import FuseRequest, from_json, to_json
+from ..model.one_tile import Wanted
 from ..rasters.align import Alignment
 from ..rasters.facts import fingerprint
-from ..scene.one_tile import Wanted
 from ..scene.tile import Place, Span
 from ..service.device import versions
 
@@ -28,7 +28,7 @@ class Job:
 
     rasters: the inputs' fingerprints. threads: of torch, for a tile. device: where tiles are fused.
     model: the model's hash, "" before there is one; its file is `model_file` in the storage. sigma:
-    the PSF to use it with. confidence, start: as in `Wanted`.
+    the PSF to use it with. confidence, uncertainty, start: as in `Wanted`.
     """
 
     request: str
@@ -40,6 +40,7 @@ class Job:
     model: str = ""
     sigma: float = 0.0
     confidence: bool = False
+    uncertainty: bool = False
     start: bool = False
 
     @property
@@ -50,7 +51,7 @@ class Job:
     @property
     def wanted(self) -> Wanted:
         """What is written of a tile."""
-        return Wanted(self.confidence, self.start)
+        return Wanted(self.confidence, self.uncertainty, self.start)
 
     def tile_file(self, number: int) -> str:
         """The name that a tile lands under: of this model, and cut like this."""

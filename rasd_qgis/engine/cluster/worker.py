@@ -22,13 +22,13 @@ from safetensors.torch import save
 
 from ...contract.errors import ClusterError, InputError, RasdError
 from ...contract.request import FuseRequest
+from ..model.card import model_hash, read_model
+from ..model.obtain import Fusion
+from ..model.one_tile import Found, fuse_tile
 from ..rasters.align import Alignment, align
 from ..rasters.facts import fingerprint
 from ..rasters.read import Raster
-from ..scene.card import model_hash, read_model
 from ..scene.graphs import graphs_for
-from ..scene.model import Fusion
-from ..scene.one_tile import Found, fuse_tile
 from ..scene.tile import Place, read_tile
 from ..service.device import choose_device
 from ..service.report import Reporter
@@ -112,7 +112,7 @@ def _channels(scene: Scene, job: Job) -> int:
     """Of all that is written of a tile."""
     bands = scene.pair.hs.count
     maps = 1 + 2 * scene.fusion.model.network.config.stages if scene.fusion else 0
-    return bands * (1 + job.start) + maps * job.confidence + 1
+    return bands * (1 + job.uncertainty + job.start) + maps * job.confidence + 1
 
 
 def _scene_of(job: Job) -> Scene:

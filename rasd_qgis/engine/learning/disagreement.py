@@ -45,7 +45,8 @@ def _lit(random: Random, guide: Tensor, spread: Tensor) -> Tensor:
 
 def _shadowed(random: Random, guide: Tensor, spread: Tensor) -> Tensor:
     """Shadows where the other image has none."""
-    field = smooth(random, *guide.shape[1:], random.uniform(3, 12))
+    height, width = guide.shape[1:]
+    field = smooth(random, height, width, random.uniform(3, 12))
     shade = blurred((field > random.uniform(1, 2)).float()[None], 0.7)
     return guide * (1 - random.uniform(0.1, 0.6) * shade)
 

@@ -18,11 +18,11 @@ from torch import Tensor
 from ....models import RASDConfig, RASDFuNet
 from ...contract.errors import InputError
 from ...contract.request import TrainRequest
+from ..model.card import Card, model_hash, write_model
+from ..model.obtain import response
 from ..rasters.formats import check_folder
 from ..rasters.view import Side
-from ..scene.card import Card, model_hash, write_model
 from ..scene.checkpoint import checkpoint_path
-from ..scene.model import response
 from ..scene.network import SceneNetwork
 from ..scene.normalise import Units, fit
 from ..scene.reduce import Block, Reduced, gains, survey

@@ -9,11 +9,11 @@ import numpy as np
 
 from ...contract.errors import InputError
 from ...contract.request import RasterSource, TrainRequest
+from ..model.card import RATIO_TOLERANCE, WAVELENGTH_TOLERANCE
 from ..rasters.align import Alignment, align
 from ..rasters.grid import parallel
 from ..rasters.read import Raster
 from ..rasters.view import Side
-from ..scene.card import RATIO_TOLERANCE, WAVELENGTH_TOLERANCE
 from ..sensors.observe import DEFAULT_SIGMA
 from ..sensors.psf import Blur, kernel_reach, phase_offset
 from ..sensors.response import respond

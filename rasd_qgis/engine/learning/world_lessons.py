@@ -88,14 +88,17 @@ def lesson_of(world: World) -> WorldLesson:
     in_units = (missing / study.unit[:, None, None]).square().sum(0)
     inside = (answer * study.error[:, None, None]).square().sum(0)
     rest = (in_units - inside).clamp(0.0, MOST_REST)
-    fields = told.image, told.changes, told.shared, told.facts
     kept = (
-        *fields,
+        told.image,
+        told.changes,
+        told.shared,
+        told.facts,
         answer.clamp(-MOST_ANSWER, MOST_ANSWER),
         rest,
         brightness(study, told.start),
     )
-    return WorldLesson(*(field.half() for field in kept), study.error)
+    image, changes, shared, facts, truth, others, bright = (field.half() for field in kept)
+    return WorldLesson(image, changes, shared, facts, truth, others, bright, study.error)
 
 
 class Pool:

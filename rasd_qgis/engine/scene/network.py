@@ -7,7 +7,7 @@ to a tile it gives the fused bands and the discriminators' confidence.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import torch
@@ -30,12 +30,15 @@ class FusedTile(NamedTuple):
     """bands: (B, H, W) in DN; start: the closed-form estimate it grew from, alike.
 
     confidence: (1 + 2·stages, H, W) in 0…1, the mean first. low_rank_share: of the feature points.
+    spread: (B, H, W) in DN, half the width of the interval that holds the truth in nine pixels of
+    ten; None where the model cannot tell.
     """
 
     bands: Tensor
     start: Tensor
     confidence: Tensor
     low_rank_share: float
+    spread: Tensor | None = None
 
 
 class RoutedTile(NamedTuple):
@@ -64,6 +67,17 @@ class SceneNetwork:
     response: Tensor
     start: str = SCENE
     graphs: Graphs | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.gains.device
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that its pixels hang on, by name."""
+        named = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        named |= {f"units.{field.name}": getattr(self.units, field.name) for field in fields(Units)}
+        return named | {"gains": self.gains, "response": self.response}
 
     def to(self, device: torch.device) -> SceneNetwork:
         """The same on that device."""

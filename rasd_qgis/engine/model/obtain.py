@@ -1,4 +1,4 @@
-"""The model of a run: trained on the pair itself, or read from a file made for such pairs."""
+"""The model of a run: the one that ships, one trained on the pair itself, or one from a file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from torch import Tensor
 
 from ...contract.errors import ModelFileError
 from ...contract.request import FuseRequest
+from ..general.doubts import doubts
+from ..general.network import GeneralNetwork
+from ..general.study import Study
 from ..rasters.align import Alignment
+from ..scene.network import SceneNetwork
+from ..scene.normalise import Units, fit
+from ..scene.reduce import Block, gains, reduce, survey
+from ..scene.start import PAIR
+from ..scene.train import Budget, Notes, Trained, train
 from ..sensors.observe import DEFAULT_SIGMA
 from ..service.device import versions
 from ..service.report import Reporter
-from .card import Card, read_model
-from .network import SceneNetwork
-from .normalise import Units, fit
-from .reduce import Block, gains, reduce, survey
-from .start import PAIR
-from .train import Budget, Notes, Trained, train
+from .card import Card, Model, read_model
 
+# The model that ships with the plugin.
+BUNDLED = Path(__file__).resolve().parents[3] / "models" / "pretrained" / "bundled.safetensors"
 # Fewer valid coarse pixels than this cannot teach a network anything.
 LEAST_PIXELS = 64
 # Spreads from the mean that no scene in the same units keeps on average, and the least contrast in
@@ -35,7 +40,7 @@ LOOK = 256
 class Fusion:
     """A model on its device, its card, the PSF to use it with, and how long training took."""
 
-    model: SceneNetwork
+    model: Model
     card: Card
     sigma: float
     seconds: float
@@ -52,6 +57,8 @@ def obtain(
 
     notes: where training leaves its checkpoint, and takes it up.
     """
+    if request.model == "bundled":
+        return from_file(str(BUNDLED), request.psf_sigma, pair, device, reporter)
     if request.model == "file":
         return from_file(request.model_file or "", request.psf_sigma, pair, device, reporter)
     return _from_scene(request, pair, device, reporter, notes)
@@ -66,6 +73,8 @@ def from_file(
 ) -> Fusion:
     """The model of a file, for this pair. psf_sigma: in coarse pixels, None for the model's."""
     model, card = read_model(path)
+    if isinstance(model, GeneralNetwork):
+        return _for_any(model, card, psf_sigma, pair, device, reporter)
     card.refuse_other(pair)
     _refuse_scale(model.units, pair)
     reporter.log(f"Model {Path(path).name}, trained for {card.steps} steps.")
@@ -73,6 +82,34 @@ def from_file(
     if card.start == PAIR:
         model = _fitted(model, pair, sigma)
     return Fusion(model.to(device), card, sigma, 0.0)
+
+
+def _for_any(
+    model: GeneralNetwork,
+    card: Card,
+    psf_sigma: float | None,
+    pair: Alignment,
+    device: torch.device,
+    reporter: Reporter,
+) -> Fusion:
+    """The network for any pair, with its study of this one."""
+    sigma = DEFAULT_SIGMA if psf_sigma is None else psf_sigma
+    surveying = reporter.phase("surveying", 0.05, 0.1)
+    blocks = survey(pair, sigma)
+    good = torch.from_numpy(pair.hs.good)
+    study = Study.of(blocks, pair.rows, pair.cols, sigma, good)
+    surveying.progress(1.0)
+    for doubt in doubts(study, blocks, pair):
+        reporter.warn(doubt)
+    card = replace(
+        card,
+        hs_bands=pair.hs.count,
+        guide_bands=pair.ms.count,
+        wavelengths=list(pair.hs.spectral.wavelengths),
+        ratio=[pair.rows.ratio, pair.cols.ratio],
+        psf_sigma=sigma,
+    )
+    return Fusion(replace(model, study=study).to(device), card, sigma, 0.0)
 
 
 def _fitted(model: SceneNetwork, pair: Alignment, sigma: float) -> SceneNetwork:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ...contract.request import FuseRequest
-from .model import Fusion
-from .network import Consistency, FusedTile
-from .tile import Tile
+from ..scene.network import Consistency, FusedTile
+from ..scene.tile import Tile
+from .obtain import Fusion
 
 _SIDES = ("hyperspectral", "multispectral")
 
@@ -50,15 +50,19 @@ class Found:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is written beside the bands: the confidence, and the estimate they grew from."""
+    """What is written beside the bands: the confidence, how far they may be off, and the estimate
+    that they grew from.
+    """
 
     confidence: bool
+    uncertainty: bool
     start: bool
 
     def stacked(self, fused: FusedTile, tile: Tile) -> Tensor:
         """All that is written of a tile, and its validity last: (channels, H, W) on the CPU."""
         parts = [fused.bands]
         parts += [fused.confidence] if self.confidence else []
+        parts += [fused.spread] if self.uncertainty and fused.spread is not None else []
         parts += [fused.start] if self.start else []
         return torch.cat([*parts, tile.valid[None].float()]).cpu()
 

@@ -12,9 +12,9 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,12 +24,18 @@ from torch import Tensor
 from ....models import RASDConfig, RASDFuNet
 from ....models.multiscale import SCALE
 from ...contract.errors import ModelFileError, OutputError
+from ..general.network import GeneralNetwork, study_of
+from ..general.told import ANSWER, CHANNELS
 from ..rasters import durable
 from ..rasters.align import Alignment
-from .network import SceneNetwork
-from .normalise import Units
-from .start import SCENE, STARTS, guide_channels
+from ..scene.network import SceneNetwork
+from ..scene.normalise import Units
+from ..scene.start import SCENE, STARTS, guide_channels
 
+# A model of a run: for one scene or sensor, or for any pair.
+Model = Union[SceneNetwork, GeneralNetwork]
+# The start, on a card, of a network for any pair: see `general`.
+ANY = "any"
 FORMAT = "rasd-fusion-model-1"
 # Far above any model of ours (4 MB), far below what would fill a memory.
 MOST_BYTES = 256 * 2**20
@@ -41,6 +47,8 @@ WAVELENGTH_TOLERANCE = 5.0
 # The PSF's greatest, in coarse pixels, as in a request.
 MOST_SIGMA = 10.0
 _DIVISORS = ("units.miss", "units.component_spread", "units.guide_spread", "units.detail_spread")
+# In bad bands.
+_INFINITE = ("units.miss", "study.unit")
 _ADVICE = "Choose a .safetensors file that RASD Fusion wrote."
 
 
@@ -50,7 +58,8 @@ class Card:
 
     ratio: (rows, columns) fine pixels to a coarse one. psf_sigma: in coarse pixels. wavelengths:
     nm, None where unknown. figures: what was measured while training. start: what the network
-    grows from, one of `start.STARTS`. recipe: how it was trained, where that was not on the scene.
+    grows from, one of `start.STARTS`, or ANY: then the rest tells of the pair it was last fitted
+    to, if there was one. recipe: how it was trained, where that was not on the scene.
     """
 
     shape: dict[str, int]
@@ -68,6 +77,8 @@ class Card:
 
     def refuse_other(self, pair: Alignment) -> None:
         """Raise ModelFileError where the pair is not one the model was made for."""
+        if self.start == ANY:
+            return
         for side, name, has, wants in (
             ("hyperspectral", pair.hs.name, pair.hs.count, self.hs_bands),
             ("multispectral", pair.ms.name, pair.ms.count, self.guide_bands),
@@ -91,7 +102,7 @@ class Card:
                 )
 
 
-def write_model(path: str, run_id: str, model: SceneNetwork, card: Card) -> None:
+def write_model(path: str, run_id: str, model: Model, card: Card) -> None:
     """Write a model file; it appears under its name only when whole, or OutputError is raised."""
     target = Path(path)
     part = target.with_name(f".{target.stem}.rasd-{run_id}.part.safetensors")
@@ -106,7 +117,7 @@ def write_model(path: str, run_id: str, model: SceneNetwork, card: Card) -> None
         ) from error
 
 
-def read_model(path: str) -> tuple[SceneNetwork, Card]:
+def read_model(path: str) -> tuple[Model, Card]:
     """Read a model file; ModelFileError where it is not one."""
     name = Path(path).name
     try:
@@ -126,7 +137,7 @@ def read_model(path: str) -> tuple[SceneNetwork, Card]:
     return _assembled(tensors, card, name), card
 
 
-def model_hash(model: SceneNetwork) -> str:
+def model_hash(model: Model) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of all tensors, by name."""
     digest = hashlib.sha256()
     for key, tensor in sorted(_tensors(model).items()):
@@ -135,15 +146,12 @@ def model_hash(model: SceneNetwork) -> str:
     return digest.hexdigest()[:16]
 
 
-def _tensors(model: SceneNetwork) -> dict[str, Tensor]:
+def _tensors(model: Model) -> dict[str, Tensor]:
     """Every tensor of a model, on the CPU and contiguous, under its name in the file."""
-    named = {f"network.{key}": value for key, value in model.network.state_dict().items()}
-    named |= {f"units.{field.name}": getattr(model.units, field.name) for field in fields(Units)}
-    named |= {"gains": model.gains, "response": model.response}
-    return {key: value.detach().cpu().contiguous() for key, value in named.items()}
+    return {key: value.detach().cpu().contiguous() for key, value in model.tensors().items()}
 
 
-def model_bytes(model: SceneNetwork, card: Card) -> bytes:
+def model_bytes(model: Model, card: Card) -> bytes:
     """What a model file holds."""
     header = {"format": FORMAT, "card": json.dumps(asdict(card), allow_nan=False)}
     return save(_tensors(model), header)
@@ -163,12 +171,14 @@ def _no_number(word: str) -> None:
     raise ValueError(f"{word} on a card")
 
 
-def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> SceneNetwork:
+def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> Model:
     """The model of a file's tensors; ModelFileError where they are not the ones it needs."""
     try:
         _check_card(card)
         _check_values(tensors)
         network = _network(RASDConfig.from_dict(card.shape), _under(tensors, "network."))
+        if card.start == ANY:
+            return _general(network, tensors)
         units = Units(**_under(tensors, "units."))
         model = SceneNetwork(network, units, tensors["gains"], tensors["response"], card.start)
         _check_shapes(model, card, tensors)
@@ -177,6 +187,14 @@ def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> SceneNet
             f"The model file {name} is damaged or of another version.", _ADVICE
         ) from error
     return model
+
+
+def _general(network: RASDFuNet, tensors: Mapping[str, Tensor]) -> GeneralNetwork:
+    """The network for any pair; ValueError where it is told or answers something else."""
+    config, calibration = network.config, tensors["calibration"]
+    if (config.hs_bands, config.guide_bands) != (ANSWER, CHANNELS) or calibration.shape != (2,):
+        raise ValueError("the network is of another version")
+    return GeneralNetwork(network, calibration, study_of(dict(tensors)))
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -220,7 +238,7 @@ def _check_card(card: Card) -> None:
     if len(card.wavelengths) != card.hs_bands or len(card.ratio) != 2 or min(card.ratio) < 1:
         raise ValueError("the card contradicts itself")
     whole = isinstance(card.steps, int) and isinstance(card.seed, int)
-    if card.start not in STARTS or not isinstance(card.recipe, dict):
+    if card.start not in (*STARTS, ANY) or not isinstance(card.recipe, dict):
         raise ValueError("the card names no start, or no recipe")
     if card.psf_sigma > MOST_SIGMA or not whole or not isinstance(card.figures, dict):
         raise ValueError("the card's figures are out of their range")
@@ -229,14 +247,14 @@ def _check_card(card: Card) -> None:
 def _check_values(tensors: Mapping[str, Tensor]) -> None:
     """Raise ValueError where a tensor holds what would spoil every pixel."""
     for key, tensor in tensors.items():
-        finite = tensor[tensor != math.inf] if key == "units.miss" else tensor
+        finite = tensor[tensor != math.inf] if key in _INFINITE else tensor
         if tensor.dtype != torch.float32 or not bool(finite.isfinite().all()):
             raise ValueError(f"{key} does not hold finite float32 numbers")
         if key in _DIVISORS and not bool((tensor > 0).all()):
             raise ValueError(f"{key} is divided by, and not positive")
 
 
-def _check_shapes(model: SceneNetwork, card: Card, tensors: Mapping[str, Tensor]) -> None:
+def _check_shapes(model: Model, card: Card, tensors: Mapping[str, Tensor]) -> None:
     """Raise ValueError where the tensors beside the network's are not as the card promises."""
     bands, guide, config = card.hs_bands, card.guide_bands, model.network.config
     wanted: dict[str, tuple[int, ...]] = {

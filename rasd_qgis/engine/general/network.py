@@ -1,0 +1,199 @@
+"""The general network at work on a pair: its weights, the pair's study, and its answer on a tile.
+
+Components go through the network one by one and come back as one residual; what of it the
+hyperspectral sensor would have seen is taken off again. Its confidence is the components' mean,
+each counting as much as error is expected in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ....models import Fused, RASDFuNet, routing_maps
+from ...contract.errors import ModelFileError
+from ..scene.estimate import detail
+from ..scene.graphs import Graphs
+from ..scene.network import FusedTile, RoutedTile
+from ..scene.tile import Tile
+from .forms import Forms
+from .posterior import Posterior
+from .study import Study
+from .told import Told, answered, tell
+
+# Of a Laplace distribution's scale: its standard deviation, squared.
+LAPLACE = 2.0
+# Standard deviations that hold 90 % of a normal distribution.
+NINETY = 1.645
+
+_PARTS: dict[str, type] = {"forms": Forms, "posterior": Posterior}
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class GeneralNetwork:
+    """network: its weights serve any pair. study: of the pair at hand, None before there is one.
+
+    calibration: (2,) factors of the error that the network tells, and of that outside components.
+    """
+
+    network: RASDFuNet
+    calibration: Tensor
+    study: Study | None = None
+    graphs: Graphs | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.calibration.device
+
+    @property
+    def stages(self) -> int:
+        """Of the network."""
+        return self.network.config.stages
+
+    def to(self, device: torch.device) -> GeneralNetwork:
+        """The same on that device."""
+        study = None if self.study is None else _moved(self.study, device)
+        return replace(
+            self,
+            network=self.network.to(device),
+            calibration=self.calibration.to(device),
+            study=study,
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that its pixels hang on, by name."""
+        named = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        named["calibration"] = self.calibration
+        return named if self.study is None else named | dict(_named("study.", self.study))
+
+    def seen(self, bands: Tensor) -> Tensor:
+        """Bands (B, H, W) as the guide's sensor would see them: (b, H, W), in its DN."""
+        posterior = self._fitted.forms.posterior
+        components = posterior.components(bands)
+        seen = torch.einsum("bk,khw->bhw", posterior.response, components)
+        return seen + posterior.guide_mean[:, None, None]
+
+    def fuse(self, tile: Tile, ratio: float, auto: bool = False) -> FusedTile:
+        """Fuse a tile at a routing ratio of 0…1; auto: as `RASDFuNet.forward` takes it."""
+        study, told = self._fitted, tell(self._fitted, tile.coarse, tile.guide, tile.look)
+        residuals, logs, confidence, share = [], [], torch.zeros(()), 0.0
+        for number, weight in enumerate(self._weights()):
+            fused = self._predict(told, number, ratio, auto)
+            residual, log = answered(
+                told.image[number][None], told.changes[number][None], fused.image
+            )
+            residuals.append(residual)
+            logs.append(log)
+            confidence = confidence.to(weight) + weight * fused.confidence[0]
+            share += float(weight) * fused.low_rank_share
+        difference = detail(study.in_dn(torch.cat(residuals)), tile.look)
+        bands = torch.maximum(told.start + difference, study.floor[:, None, None])
+        confidence = torch.cat((confidence.mean(0, keepdim=True), confidence))
+        if not bool(bands.isfinite().all() and confidence.isfinite().all()):
+            raise ModelFileError(
+                "The model's weights lead beyond all numbers on this pair.",
+                "Choose another model file, or train on the scene.",
+            )
+        return FusedTile(bands, told.start, confidence, share, self._spread(torch.cat(logs)))
+
+    def route(self, tile: Tile, ratio: float) -> RoutedTile:
+        """The confidence of a tile at a routing ratio of 0…1, and the branch that its points take
+        in most components, each counting as in the confidence.
+        """
+        told = tell(self._fitted, tile.coarse, tile.guide, tile.look)
+        height, width = told.image.shape[1:]
+        multiple = self.network.tiling.multiple
+        padding = (0, -width % multiple, 0, -height % multiple)
+        padded = told._replace(
+            image=F.pad(told.image[None], padding, mode="replicate")[0],
+            changes=F.pad(told.changes, padding, mode="replicate"),
+            shared=F.pad(told.shared[None], padding, mode="replicate")[0],
+        )
+        confidence, routed = torch.zeros(()), torch.zeros(())
+        for number, weight in enumerate(self._weights()):
+            stages = self._predict(padded, number, ratio, False).confidence
+            confidence = confidence.to(weight) + weight * stages[0]
+            routed = routed.to(weight) + weight * routing_maps(stages, ratio)[0].float()
+        confidence = torch.cat((confidence.mean(0, keepdim=True), confidence))
+        return RoutedTile(confidence[:, :height, :width], routed[:, :height, :width] > 0.5)
+
+    @property
+    def _fitted(self) -> Study:
+        if self.study is None:
+            raise ValueError("the network has no study of a pair yet")
+        return self.study
+
+    def _weights(self) -> Tensor:
+        """(k,): how much of the expected error lies in each component, summing to 1."""
+        powers = self._fitted.error.square()
+        return powers / powers.sum()
+
+    def _predict(self, told: Told, number: int, ratio: float, auto: bool) -> Fused:
+        """The network's answer on a component; a small tile is repeated outwards and cut."""
+        start, guide = told.of(number)
+        height, width = start.shape[2:]
+        least = self.network.tiling.least
+        room = (0, max(0, least - width), 0, max(0, least - height))
+        if any(room):
+            start, guide = (F.pad(image, room, mode="replicate") for image in (start, guide))
+        fused = (self.graphs or self.network)(start, guide, ratio, auto)
+        return fused._replace(
+            image=fused.image[..., :height, :width],
+            confidence=fused.confidence[..., :height, :width],
+        )
+
+    def _spread(self, logs: Tensor) -> Tensor:
+        """(B, H, W), in DN: half the width of the interval that holds the truth in 9 of 10 pixels.
+
+        logs: (k, H, W), the logarithms of the errors that the network expects of its answer.
+        """
+        study = self._fitted
+        inside, outside = self.calibration
+        powers = LAPLACE * (logs.exp() * study.error[:, None, None] * inside).square()
+        variance = torch.einsum("bk,khw->bhw", study.basis.square(), powers)
+        variance += (outside * study.rest).square()[:, None, None]
+        unit = torch.where(study.unit.isfinite(), study.unit, torch.nan)
+        return NINETY * variance.sqrt() * unit[:, None, None]
+
+
+def study_of(tensors: dict[str, Tensor]) -> Study | None:
+    """The study among a file's tensors, None where there is none; KeyError of a broken one."""
+    if not any(key.startswith("study.") for key in tensors):
+        return None
+    return _built(Study, "study.", tensors)
+
+
+def _named(prefix: str, part: Any) -> Iterator[tuple[str, Tensor]]:
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if is_dataclass(value):
+            yield from _named(f"{prefix}{field.name}.", value)
+        else:
+            yield prefix + field.name, value
+
+
+def _built(kind: type[Part], prefix: str, tensors: dict[str, Tensor]) -> Part:
+    made = {
+        field.name: _built(_PARTS[field.name], f"{prefix}{field.name}.", tensors)
+        if field.name in _PARTS
+        else tensors[prefix + field.name]
+        for field in fields(kind)  # type: ignore[arg-type]
+    }
+    return kind(**made)
+
+
+def _moved(part: Part, device: torch.device) -> Part:
+    made = {}
+    for field in fields(part):  # type: ignore[arg-type]
+        value = getattr(part, field.name)
+        # Laid out as files hold it: the layout decides how sums round.
+        is_tensor = isinstance(value, Tensor)
+        made[field.name] = value.to(device).contiguous() if is_tensor else _moved(value, device)
+    return type(part)(**made)
