@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..models import RASDFuNet
+from ..rasd_qgis.engine.general.lessons import Crops
 from ..rasd_qgis.engine.general.network import LAPLACE, NINETY
 from ..rasd_qgis.engine.general.told import answered
-from ..rasd_qgis.engine.learning.world_lessons import Crops
 
 SHARE = 0.9
 RATIO = 0.5

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..rasd_qgis.engine.general.lessons import Crops, crops_of, losses
 from ..rasd_qgis.engine.general.network import GeneralNetwork
 from ..rasd_qgis.engine.learning import worlds
-from ..rasd_qgis.engine.learning.world_course import WorldCourse, WorldRecipe, losses
-from ..rasd_qgis.engine.learning.world_lessons import Crops, Pool, crops_of
+from ..rasd_qgis.engine.learning.pool import Pool
+from ..rasd_qgis.engine.learning.world_course import WorldCourse, WorldRecipe
 from ..rasd_qgis.engine.model.card import ANY, Card, write_model
 from ..rasd_qgis.engine.service.device import versions
 from .calibrate import calibrated

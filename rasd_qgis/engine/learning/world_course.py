@@ -1,10 +1,6 @@
 """World courses: training the general network on worlds, one after the other, by steps.
 
-The loss is what the network adds in decibels, so that easy worlds count as much as hard ones: the
-logarithm of the squared error, over that of the start, of all pixels alike and of dark ones more,
-as the spectral angle weighs them. What the components cannot reach stands in both. Beside it the
-network learns to tell how large the error is that it leaves (a Laplace distribution's likelihood).
-The routing ratio is drawn at random in every step.
+The routing ratio is drawn at random in every step, so that the dial works.
 """
 
 from __future__ import annotations
@@ -17,20 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ....models import RASDConfig, RASDFuNet
-from ..general.told import ANSWER, CHANNELS, answered
+from ..general.lessons import TOLD, Crops, CropShape, crops_of, losses
+from ..general.told import ANSWER, CHANNELS
 from ..scene.checkpoint import adam_state, read_checkpoint, restore_adam, under, write_checkpoint
-from .world_lessons import Crops, CropShape, Pool, crops_of
-
-DECIBELS = 10 / math.log(10)
-# What the error outside the components counts, lest worlds of noise alone teach nothing.
-REST = 0.5
-# The share of the dark pixels' loss, and of the told error's, beside that of all pixels.
-DARK, TOLD = 0.5, 0.1
-# Brightness, in the usual one's, below which darker pixels count no more.
-DARKEST = 0.1
+from .pool import Pool
 
 
 @dataclass(frozen=True)
@@ -121,30 +110,6 @@ class WorldCourse:
 
     def _facts(self) -> dict[str, Any]:
         return {"recipe": asdict(self.recipe), "step": self.step}
-
-
-def losses(network: RASDFuNet, crops: Crops, ratio: float) -> tuple[Tensor, Tensor]:
-    """The mean gain of the crops in decibels, and the loss of the told error's likelihood."""
-    answer = network(crops.start, crops.guide, ratio).image
-    residual, log = answered(crops.image.flatten(0, 1), crops.changes.flatten(0, 1), answer)
-    residual, log = (field.view_as(crops.answer) for field in (residual, log))
-    dark = crops.weight / (crops.brightness.square() + DARKEST**2)
-    gain = _gain(crops, residual, crops.weight) + DARK * _gain(crops, residual, dark)
-    missed = (residual - crops.answer).abs().detach()
-    unlikely = (missed * torch.exp(-log) + log) * crops.weight[:, None]
-    return gain / (1 + DARK), unlikely.sum() / (crops.weight.sum() * log.shape[1])
-
-
-def _gain(crops: Crops, residual: Tensor, weight: Tensor) -> Tensor:
-    """Decibels of squared error that a residual takes off, the mean over the worlds."""
-
-    def power(missed: Tensor) -> Tensor:
-        squares = (missed * crops.error[:, :, None, None]).square().sum(1)
-        return (squares * weight).sum((1, 2)) / weight.sum((1, 2)) * crops.share
-
-    rest = REST * (crops.rest * weight).sum((1, 2)) / weight.sum((1, 2)) + 1e-6
-    before, after = power(crops.answer) + rest, power(residual - crops.answer) + rest
-    return DECIBELS * (before.log() - after.log()).mean()
 
 
 def _undropped(network: RASDFuNet) -> RASDFuNet:

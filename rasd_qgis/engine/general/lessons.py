@@ -1,12 +1,14 @@
-"""World lessons: a world as the general network is told of it, what it should answer, and crops.
+"""Lessons: a pair whose fusion is known as the network is told of it, crops of it, and the loss.
 
-A `Pool` holds the worlds of the moment, one replaced every few steps, so that few fit in memory and
-many are seen.
+The loss is what the network adds in decibels, so that easy pairs count as much as hard ones: the
+logarithm of the squared error, over that of the start, of all pixels alike and of dark ones more,
+as the spectral angle weighs them. What the components cannot reach stands in both. Beside it the
+network learns to tell how large the error is that it leaves (a Laplace distribution's likelihood).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,22 +17,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..general.study import GUIDE, Study
-from ..general.told import brightness, given, tell
-from ..scene.reduce import Block
-from .disagreement import Random
-from .worlds import Scene, World, draw
+from ....models import RASDFuNet
+from ..sensors.observe import Observation
+from .study import GUIDE, Study
+from .told import answered, brightness, given, tell
 
+Random = np.random.Generator
+
+DECIBELS = 10 / math.log(10)
+# What the error outside the components counts, lest worlds of noise alone teach nothing.
+REST = 0.5
+# The share of the dark pixels' loss, and of the told error's, beside that of all pixels.
+DARK, TOLD = 0.5, 0.1
+# Brightness, in the usual one's, below which darker pixels count no more.
+DARKEST = 0.1
 # Beyond so many expected errors, and so much squared error outside the components, none is told.
 MOST_ANSWER, MOST_REST = 60.0, 6e4
 # A world is drawn as often as it has pixels, between these.
 FEWEST_PIXELS, MOST_PIXELS = 1024, 6000
 
 
-class WorldLesson(NamedTuple):
+class Lesson(NamedTuple):
     """float16 but for error: (k,). image: (k, H, W), changes: (k, C, H, W), shared: (S, H, W) and
-    facts: (k, F), as in `told`. answer: (k, H, W) in expected errors; rest: (H, W) squared error
-    outside the components, in units; brightness: (H, W).
+    facts: (k, F), as in `told`. answer: (k, H, W) in expected errors; weight: (H, W), 1 where it
+    counts; rest: (H, W) squared error outside the components, in units; brightness: (H, W).
     """
 
     image: Tensor
@@ -38,6 +48,7 @@ class WorldLesson(NamedTuple):
     shared: Tensor
     facts: Tensor
     answer: Tensor
+    weight: Tensor
     rest: Tensor
     brightness: Tensor
     error: Tensor
@@ -75,62 +86,39 @@ class CropShape:
     side: int
 
 
-def lesson_of(world: World) -> WorldLesson:
-    """The lesson of a world, all of it."""
-    seen = world.look.down(world.guide)
-    whole = torch.ones(world.coarse.shape[1:], dtype=torch.bool)
-    blocks = [Block(world.coarse, seen, whole)]
-    good = torch.ones(len(world.coarse), dtype=torch.bool)
-    study = Study.of(blocks, world.axis, world.axis, world.sigma, good)
-    told = tell(study, world.coarse, world.guide, world.look)
-    missing = world.truth - told.start
+def lesson_of(
+    study: Study, coarse: Tensor, guide: Tensor, look: Observation, truth: Tensor, weight: Tensor
+) -> Lesson:
+    """The lesson of a pair. coarse: (B, h, w); guide: (b, H, W); truth: (B, H, W); weight: (H, W)."""
+    told = tell(study, coarse, guide, look)
+    missing = truth - told.start
     answer = study.in_errors(missing)
     in_units = (missing / study.unit[:, None, None]).square().sum(0)
     inside = (answer * study.error[:, None, None]).square().sum(0)
-    rest = (in_units - inside).clamp(0.0, MOST_REST)
     kept = (
         told.image,
         told.changes,
         told.shared,
         told.facts,
         answer.clamp(-MOST_ANSWER, MOST_ANSWER),
-        rest,
+        weight,
+        (in_units - inside).clamp(0.0, MOST_REST),
         brightness(study, told.start),
     )
-    image, changes, shared, facts, truth, others, bright = (field.half() for field in kept)
-    return WorldLesson(image, changes, shared, facts, truth, others, bright, study.error)
+    image, changes, shared, facts, answer, weight, rest, bright = (field.half() for field in kept)
+    return Lesson(image, changes, shared, facts, answer, weight, rest, bright, study.error)
 
 
-class Pool:
-    """The worlds of the moment: number n stands where n - size stood.
-
-    Which worlds there are hangs on seed, size and how many were drawn, on nothing else.
-    """
-
-    def __init__(self, scenes: Sequence[Scene], shares: np.ndarray, size: int, seed: int) -> None:
-        self._scenes, self._shares, self._seed = list(scenes), shares, seed
-        self._lessons: list[WorldLesson | None] = [None] * size
-        self._drawn = 0
-
-    def fill(self, drawn: int) -> None:
-        """Bring it to where so many worlds have been drawn."""
-        size = len(self._lessons)
-        for number in range(max(self._drawn, drawn - size), drawn):
-            self._lessons[number % size] = self._made(number)
-        self._drawn = drawn
-
-    def lessons(self) -> list[WorldLesson]:
-        """All that it holds."""
-        return [one for one in self._lessons if one is not None]
-
-    def _made(self, number: int) -> WorldLesson | None:
-        random = np.random.default_rng([self._seed, number])
-        made = lesson_of(draw(random, self._scenes, self._shares))
-        sound = all(bool(field.isfinite().all()) for field in made)
-        return made if sound else None
+def whole(lesson: Lesson, weight: Tensor) -> Crops:
+    """All of a lesson as one crop, with a weight (H, W) of its own."""
+    fields = [field.float()[None] for field in lesson._replace(weight=weight)]
+    image, changes, shared, facts, answer, weight, rest, bright, error = fields
+    told = image[0], changes[0], shared.expand(len(error[0]), -1, -1, -1), facts[0]
+    start, guide = given(*told)
+    return Crops(start, guide, image, changes, answer, weight, rest, bright, error, torch.ones(1))
 
 
-def crops_of(lessons: list[WorldLesson], random: Random, shape: CropShape) -> Crops:
+def crops_of(lessons: list[Lesson], random: Random, shape: CropShape) -> Crops:
     """A batch, drawn at random, its components' signs and the guide's order too."""
     areas = np.array([min(max(one.pixels, FEWEST_PIXELS), MOST_PIXELS) for one in lessons], float)
     chosen = random.choice(len(lessons), shape.worlds, p=areas / areas.sum())
@@ -140,7 +128,7 @@ def crops_of(lessons: list[WorldLesson], random: Random, shape: CropShape) -> Cr
     return Crops(start, guide, image, changes, *others)
 
 
-def _crop(lesson: WorldLesson, random: Random, shape: CropShape) -> tuple[Tensor, ...]:
+def _crop(lesson: Lesson, random: Random, shape: CropShape) -> tuple[Tensor, ...]:
     """One world: as `Crops`, but shared and facts in place of what the network takes."""
     height, width = lesson.rest.shape
     row, col = (int(random.integers(0, max(n - shape.side, 0) + 1)) for n in (height, width))
@@ -155,8 +143,11 @@ def _crop(lesson: WorldLesson, random: Random, shape: CropShape) -> tuple[Tensor
         part = torch.rot90(_padded(part, shape.side), turns, (-2, -1))
         return part.flip(-1) if mirrored else part
 
-    weight = torch.zeros(shape.side, shape.side)
-    weight[: min(height, shape.side), : min(width, shape.side)] = 1.0
+    # What is repeated to fill the crop counts nothing.
+    weight = F.pad(
+        lesson.weight[row : row + shape.side, col : col + shape.side].float(),
+        (0, max(0, shape.side - width), 0, max(0, shape.side - height)),
+    )
     weight = torch.rot90(weight, turns)
     shared = cut(lesson.shared)
     order, guide_signs = torch.from_numpy(random.permutation(GUIDE)), _signs(random, GUIDE)
@@ -189,3 +180,27 @@ def _padded(image: Tensor, side: int) -> Tensor:
 def _signs(random: Random, count: int) -> Tensor:
     """(count, 1, 1) of 1 and -1."""
     return torch.from_numpy(random.choice((-1.0, 1.0), count)).float()[:, None, None]
+
+
+def losses(network: RASDFuNet, crops: Crops, ratio: float) -> tuple[Tensor, Tensor]:
+    """The mean gain of the crops in decibels, and the loss of the told error's likelihood."""
+    answer = network(crops.start, crops.guide, ratio).image
+    residual, log = answered(crops.image.flatten(0, 1), crops.changes.flatten(0, 1), answer)
+    residual, log = (field.view_as(crops.answer) for field in (residual, log))
+    dark = crops.weight / (crops.brightness.square() + DARKEST**2)
+    gain = _gain(crops, residual, crops.weight) + DARK * _gain(crops, residual, dark)
+    missed = (residual - crops.answer).abs().detach()
+    unlikely = (missed * torch.exp(-log) + log) * crops.weight[:, None]
+    return gain / (1 + DARK), unlikely.sum() / (crops.weight.sum() * log.shape[1])
+
+
+def _gain(crops: Crops, residual: Tensor, weight: Tensor) -> Tensor:
+    """Decibels of squared error that a residual takes off, the mean over the worlds."""
+
+    def power(missed: Tensor) -> Tensor:
+        squares = (missed * crops.error[:, :, None, None]).square().sum(1)
+        return (squares * weight).sum((1, 2)) / weight.sum((1, 2)) * crops.share
+
+    rest = REST * (crops.rest * weight).sum((1, 2)) / weight.sum((1, 2)) + 1e-6
+    before, after = power(crops.answer) + rest, power(residual - crops.answer) + rest
+    return DECIBELS * (before.log() - after.log()).mean()
