@@ -268,8 +268,8 @@
         <translation>分块大小（细像元）</translation>
     </message>
     <message>
-        <source>Model file</source>
-        <translation>模型文件</translation>
+        <source>Model file (empty: the one that comes with the plugin)</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Share of points routed to the low-rank branch</source>
@@ -312,6 +312,10 @@
         <translation>高光谱,多光谱,融合,全色锐化,超分辨率,锐化,深度学习,遥感</translation>
     </message>
     <message>
+        <source>{} uncertainty</source>
+        <translation>{} 不确定性</translation>
+    </message>
+    <message>
         <source>{} fused</source>
         <translation>{} 融合</translation>
     </message>
@@ -320,12 +324,12 @@
         <translation>{} 置信度</translation>
     </message>
     <message>
-        <source>Fuse a folder of pairs by a trained model</source>
-        <translation>用训练好的模型融合文件夹中的影像对</translation>
+        <source>Fuse a folder of pairs</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Applies one trained model to all pairs of files of the same name.</source>
-        <translation>将一个训练好的模型应用于所有同名文件对。</translation>
+        <source>Fuses all pairs of files of the same name by one model.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>hyperspectral,multispectral,fusion,folder,batch,many,model,RASD-FuNet</source>
@@ -426,6 +430,10 @@
     <message>
         <source>Confidence</source>
         <translation>置信度</translation>
+    </message>
+    <message>
+        <source>Uncertainty</source>
+        <translation>不确定性</translation>
     </message>
     <message>
         <source>Trained model</source>
@@ -844,8 +852,12 @@
         <translation>数秒内融合地图当前显示的范围</translation>
     </message>
     <message>
-        <source>Train on this pair of layers (needs nothing else)</source>
-        <translation>用这对图层训练（不需要其他数据）</translation>
+        <source>The one that comes with the plugin (any sensors, seconds)</source>
+        <translation>插件自带的模型（适用于任意传感器，数秒完成）</translation>
+    </message>
+    <message>
+        <source>Train on this pair of layers (minutes)</source>
+        <translation>用这对图层训练（数分钟）</translation>
     </message>
     <message>
         <source>Use a trained model from a file</source>
@@ -1504,20 +1516,20 @@
         <translation>报告是一个包含全部内容的 HTML 文件。每个指标都有各自的输出，可供图形模型使用；逐波段指标是一段文本（JSON），可用 QGIS 表达式的 from_json() 读取。</translation>
     </message>
     <message>
-        <source>Runs a trained model on a pair of layers and maps what its stages do there, for one or several routing ratios: the figure of the routing in the article on RASD-FuNet.</source>
-        <translation>在一对图层上运行训练好的模型，对一个或多个路由比例绘制网络各阶段的行为：即 RASD-FuNet 论文中的路由图。</translation>
+        <source>Runs a model on a pair of layers and maps what its stages do there, for one or several routing ratios: the figure of the routing in the article on RASD-FuNet.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Confidence shows, from 0 to 1, how sure a stage is that the low-rank model serves a point: first the mean, then each stage at full scale and at an eighth. Routing shows which branch each point took, a band for each stage and scale: 1 low-rank, 0 attention, 255 nothing. A ratio of 0 sends all points to attention, 1 all to the low-rank branch.</source>
-        <translation>置信度以 0 到 1 表示某一阶段有多确信低秩模型适合该点：先是均值，然后是各阶段在全尺度和八分之一尺度上的值。路由显示每个点经过的分支，每个阶段和尺度一个波段：1 为低秩，0 为注意力，255 为无。比例为 0 时所有点进入注意力分支，为 1 时全部进入低秩分支。</translation>
+        <source>Confidence shows, from 0 to 1, how sure a stage is that the low-rank model serves a point: first the mean, then each stage at full scale and at an eighth. Routing shows which branch each point took, a band for each stage and scale: 1 low-rank, 0 attention, 255 nothing. A ratio of 0 sends all points to attention, 1 all to the low-rank branch. The model that comes with the plugin looks at several components of the spectrum one by one: its confidence is their mean, and a point's branch the one that it took in most of them, each weighed by the error expected in it.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>On a scene of more than one tile the points are routed tile by tile, as in “Fuse”.</source>
         <translation>若影像超过一个分块，则与“融合”一样逐块分配路由。</translation>
     </message>
     <message>
-        <source>Layers and model are those of “Fuse” with model “file”; the model comes from “Train” or from the output “Trained model” of “Fuse”. Two rasters for each ratio are written to the folder.</source>
-        <translation>图层和模型与“融合”中模型“file”的相同；模型来自“训练”，或来自“融合”的输出“训练好的模型”。每个比例在文件夹中写入两个栅格。</translation>
+        <source>Without a model file the model is the one that comes with the plugin. A file comes from “Train” or from the output “Trained model” of “Fuse”. Two rasters for each ratio are written to the folder.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Makes the principal components of a hyperspectral layer, of its good bands, and the normalised difference (a − b) / (a + b) of the bands nearest to two wavelengths: with the usual 800 and 670 nm the vegetation index NDVI.</source>
@@ -1544,16 +1556,16 @@
         <translation>路由：“fixed”按该比例送入；“auto”以该比例为下限，各阶段把自己判为低秩的点全部送入低秩分支，点更多，速度更快。</translation>
     </message>
     <message>
-        <source>Model: “scene” trains on these two layers, within the training time; “file” uses a model that an earlier run saved.</source>
-        <translation>模型：“scene”在训练时间内用这两个图层训练；“file”使用以前运行保存的模型。</translation>
+        <source>Model: “bundled” is the one that comes with the plugin, made for any pair of sensors; “scene” trains on these two layers, within the training time; “file” uses a model that an earlier run saved.</source>
+        <translation>模型：“bundled”是插件自带的模型，适用于任意一对传感器；“scene”在训练时间内用这两个图层训练；“file”使用以前运行保存的模型。</translation>
     </message>
     <message>
         <source>Extent: the part to fuse; empty takes all that both layers cover.</source>
         <translation>范围：要融合的部分；留空则取两个图层共同覆盖的全部范围。</translation>
     </message>
     <message>
-        <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Trained model is what model “file” uses. A name that ends in .vrt joins GeoTIFFs of 4096 pixels a side, in a folder beside it.</source>
-        <translation>融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。训练好的模型供模型“file”使用。名称以 .vrt 结尾的输出由旁边一个文件夹中边长 4096 像元的多个 GeoTIFF 拼接而成。</translation>
+        <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Uncertainty (model “bundled” alone) tells of every band and pixel how far, in the layer's unit, the fused value may be off: the truth lies nearer in about nine pixels of ten. Trained model is what model “file” uses. A name that ends in .vrt joins GeoTIFFs of 4096 pixels a side, in a folder beside it.</source>
+        <translation>融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。不确定性（仅限模型“bundled”）以图层的单位给出每个波段、每个像元的融合值可能偏离多少：约十分之九的像元，真值偏离不超过此值。训练好的模型供模型“file”使用。名称以 .vrt 结尾的输出由旁边一个文件夹中边长 4096 像元的多个 GeoTIFF 拼接而成。</translation>
     </message>
     <message>
         <source>A run that was cancelled or cut short leaves a folder beside the output, “.rasd-resume” at the end of its name: the same run, started again, goes on from there. It is removed when the run is complete, or by a later run after 14 days.</source>
@@ -1568,12 +1580,12 @@
         <translation>计算引擎只需用算法“安装计算引擎”安装一次。</translation>
     </message>
     <message>
-        <source>Fuses every pair of two folders by one trained model: a hyperspectral file and a multispectral one make a pair where they bear the same name, whatever their endings.</source>
-        <translation>用一个训练好的模型融合两个文件夹中的每一对影像：文件名相同（不论扩展名）的高光谱文件与多光谱文件组成一对。</translation>
+        <source>Fuses every pair of two folders by one model: a hyperspectral file and a multispectral one make a pair where they bear the same name, whatever their endings.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The model comes from “Train”, or from the output “Trained model” of “Fuse”. For each pair a fused raster and its confidence are written to the folder, each with its style.</source>
-        <translation>模型来自“训练”，或来自“融合”的输出“训练好的模型”。对每一对影像，融合栅格及其置信度连同各自的样式写入文件夹。</translation>
+        <source>Without a model file the model is the one that comes with the plugin, which serves any pair of sensors. A file comes from “Train”, or from the output “Trained model” of “Fuse”, and serves the sensors that it was trained on. For each pair a fused raster and its confidence are written to the folder, each with its style.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>A pair that cannot be fused is reported, and the next one follows.</source>
@@ -1634,6 +1646,50 @@
     <message>
         <source>Beside the model stand its loss curve as a table and a picture, renewed while it trains, and until it is done a checkpoint. Cancel at any time: run it again with the same inputs and settings, and it goes on from there. A tenth of the pixels is kept out of training; the weights that predict these best are the model.</source>
         <translation>模型旁边有损失曲线的表格和图片，训练时不断更新；训练完成之前还有检查点文件。可随时取消：用相同的输入和设置再次运行，即可从中断处继续。十分之一的像元留出不参与训练；对这些像元预测最好的权重即为模型。</translation>
+    </message>
+    <message>
+        <source>Model file</source>
+        <translation type="vanished">模型文件</translation>
+    </message>
+    <message>
+        <source>Fuse a folder of pairs by a trained model</source>
+        <translation type="vanished">用训练好的模型融合文件夹中的影像对</translation>
+    </message>
+    <message>
+        <source>Applies one trained model to all pairs of files of the same name.</source>
+        <translation type="vanished">将一个训练好的模型应用于所有同名文件对。</translation>
+    </message>
+    <message>
+        <source>Runs a trained model on a pair of layers and maps what its stages do there, for one or several routing ratios: the figure of the routing in the article on RASD-FuNet.</source>
+        <translation type="vanished">在一对图层上运行训练好的模型，对一个或多个路由比例绘制网络各阶段的行为：即 RASD-FuNet 论文中的路由图。</translation>
+    </message>
+    <message>
+        <source>Confidence shows, from 0 to 1, how sure a stage is that the low-rank model serves a point: first the mean, then each stage at full scale and at an eighth. Routing shows which branch each point took, a band for each stage and scale: 1 low-rank, 0 attention, 255 nothing. A ratio of 0 sends all points to attention, 1 all to the low-rank branch.</source>
+        <translation type="vanished">置信度以 0 到 1 表示某一阶段有多确信低秩模型适合该点：先是均值，然后是各阶段在全尺度和八分之一尺度上的值。路由显示每个点经过的分支，每个阶段和尺度一个波段：1 为低秩，0 为注意力，255 为无。比例为 0 时所有点进入注意力分支，为 1 时全部进入低秩分支。</translation>
+    </message>
+    <message>
+        <source>Layers and model are those of “Fuse” with model “file”; the model comes from “Train” or from the output “Trained model” of “Fuse”. Two rasters for each ratio are written to the folder.</source>
+        <translation type="vanished">图层和模型与“融合”中模型“file”的相同；模型来自“训练”，或来自“融合”的输出“训练好的模型”。每个比例在文件夹中写入两个栅格。</translation>
+    </message>
+    <message>
+        <source>Fuses every pair of two folders by one trained model: a hyperspectral file and a multispectral one make a pair where they bear the same name, whatever their endings.</source>
+        <translation type="vanished">用一个训练好的模型融合两个文件夹中的每一对影像：文件名相同（不论扩展名）的高光谱文件与多光谱文件组成一对。</translation>
+    </message>
+    <message>
+        <source>The model comes from “Train”, or from the output “Trained model” of “Fuse”. For each pair a fused raster and its confidence are written to the folder, each with its style.</source>
+        <translation type="vanished">模型来自“训练”，或来自“融合”的输出“训练好的模型”。对每一对影像，融合栅格及其置信度连同各自的样式写入文件夹。</translation>
+    </message>
+    <message>
+        <source>Train on this pair of layers (needs nothing else)</source>
+        <translation type="vanished">用这对图层训练（不需要其他数据）</translation>
+    </message>
+    <message>
+        <source>Model: “scene” trains on these two layers, within the training time; “file” uses a model that an earlier run saved.</source>
+        <translation type="vanished">模型：“scene”在训练时间内用这两个图层训练；“file”使用以前运行保存的模型。</translation>
+    </message>
+    <message>
+        <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Trained model is what model “file” uses. A name that ends in .vrt joins GeoTIFFs of 4096 pixels a side, in a folder beside it.</source>
+        <translation type="vanished">融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。训练好的模型供模型“file”使用。名称以 .vrt 结尾的输出由旁边一个文件夹中边长 4096 像元的多个 GeoTIFF 拼接而成。</translation>
     </message>
 </context>
 </TS>
