@@ -93,8 +93,8 @@ def _request(
     return ConfidenceRequest(
         hyperspectral=raster_source(raster_layer(algorithm, values, INPUT_HS, context)),
         multispectral=raster_source(multispectral),
-        model_file=algorithm.parameterAsFile(values, MODEL_FILE, context),
         folder=folder,
+        model_file=algorithm.parameterAsFile(values, MODEL_FILE, context) or None,
         ratios=_ratios(algorithm.parameterAsString(values, ROUTING_RATIOS, context)),
         extent=extent(algorithm, values, EXTENT, multispectral.crs(), context),
         psf_sigma=optional(algorithm.parameterAsDouble, values, PSF_SIGMA, context),

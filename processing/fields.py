@@ -52,8 +52,13 @@ def pair() -> list[QgsProcessingParameterDefinition]:
 
 
 def model_file() -> QgsProcessingParameterDefinition:
-    """A model that was trained before."""
-    return QgsProcessingParameterFile(MODEL_FILE, tr("Model file"), fileFilter=SAFETENSORS)
+    """A model that was trained before; without one, that which ships."""
+    return QgsProcessingParameterFile(
+        MODEL_FILE,
+        tr("Model file (empty: the one that comes with the plugin)"),
+        optional=True,
+        fileFilter=SAFETENSORS,
+    )
 
 
 def routing_ratio() -> QgsProcessingParameterDefinition:

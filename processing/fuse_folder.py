@@ -1,4 +1,4 @@
-"""rasd:fusefolder: a model that was trained once, applied to every pair of two folders."""
+"""rasd:fusefolder: one model, applied to every pair of two folders."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class FuseFolderAlgorithm(NeedsEngine):
     form = names
     words = Words(
         id="fusefolder",
-        title=mark("Fuse a folder of pairs by a trained model"),
-        tip=mark("Applies one trained model to all pairs of files of the same name."),
+        title=mark("Fuse a folder of pairs"),
+        tip=mark("Fuses all pairs of files of the same name by one model."),
         tags=mark("hyperspectral,multispectral,fusion,folder,batch,many,model,RASD-FuNet"),
     )
 

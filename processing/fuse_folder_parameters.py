@@ -66,9 +66,10 @@ def make_requests(
     )
     refuse_input_folder(output, pairs)
     output.mkdir(parents=True, exist_ok=True)
+    model_file = algorithm.parameterAsFile(values, MODEL_FILE, context) or None
     settings = {
-        "model": "file",
-        "model_file": algorithm.parameterAsFile(values, MODEL_FILE, context),
+        "model": "file" if model_file else "bundled",
+        "model_file": model_file,
         "routing_ratio": algorithm.parameterAsDouble(values, ROUTING_RATIO, context),
         "device": algorithm.parameterAsEnumString(values, DEVICE, context),
     }

@@ -16,11 +16,11 @@ MOST_RATIOS = 16
 
 @dataclass(frozen=True)
 class ConfidenceRequest:
-    """Map the confidence and the routing of a model file on a pair, for each of several ratios.
+    """Map the confidence and the routing of a model on a pair, for each of several ratios.
 
     run_id: 8 or more hexadecimal digits; it names the run's temporary files.
     folder: where `confidence_path` and `routing_path` put the rasters of each ratio.
-    ratios: routing ratios, 0…1, each once.
+    ratios: routing ratios, 0…1, each once. model_file: None takes the model that ships.
     extent: (xmin, ymin, xmax, ymax) in the multispectral layer's CRS; None takes all.
     psf_sigma: in coarse pixels; None takes the model's. tile_size: in fine pixels.
     """
@@ -32,8 +32,8 @@ class ConfidenceRequest:
     run_id: str
     hyperspectral: RasterSource
     multispectral: RasterSource
-    model_file: str
     folder: str
+    model_file: str | None = None
     ratios: tuple[float, ...] = (0.5,)
     extent: tuple[float, float, float, float] | None = None
     psf_sigma: float | None = None
@@ -46,7 +46,7 @@ class ConfidenceRequest:
         for name in self.sources:
             if not isinstance(getattr(self, name), RasterSource):
                 raise RequestError(f"The request's {name} must be a raster source.")
-        checks.text("model_file", self.model_file)
+        checks.optional_text("model_file", self.model_file)
         checks.text("folder", self.folder)
         object.__setattr__(self, "ratios", _ratios(self.ratios))
         object.__setattr__(self, "extent", checks.extent(self.extent))

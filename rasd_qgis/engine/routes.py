@@ -20,7 +20,7 @@ from torch import Tensor
 from ..contract.errors import OutputError
 from ..contract.request import ConfidenceRequest
 from .model.card import model_hash
-from .model.obtain import Fusion, from_file
+from .model.obtain import BUNDLED, Fusion, from_file
 from .mosaic import Mosaic
 from .outputs import map_names
 from .rasters.align import Alignment, align
@@ -48,10 +48,11 @@ def confidence(request: ConfidenceRequest, reporter: Reporter) -> dict[str, Any]
         _check_outputs(request)
         pair = align(hs, ms, request.extent, reporter)
         reading.progress(1.0)
-        fusion = from_file(request.model_file, request.psf_sigma, pair, device, reporter)
+        path = request.model_file or str(BUNDLED)
+        fusion = from_file(path, request.psf_sigma, pair, device, reporter)
         model_id = model_hash(fusion.model)
         with Maps(request, pair, fusion, model_id) as maps:
-            route_tiles(request, pair, fusion, maps, reporter.phase("routing", 0.05, 0.95))
+            route_tiles(request, pair, fusion, maps, reporter.phase("routing", 0.1, 0.95))
             reporter.phase("writing", 0.95, 1.0)
             maps.finish()
     for note in maps.notes:
@@ -184,7 +185,8 @@ def _check_outputs(request: ConfidenceRequest) -> None:
             f"The folder {request.folder} cannot be made ({error.strerror or error}).",
             "Choose another one.",
         ) from error
-    inputs = (request.hyperspectral.path, request.multispectral.path, request.model_file)
+    inputs = [request.hyperspectral.path, request.multispectral.path]
+    inputs += [request.model_file] if request.model_file else []
     for ratio in request.ratios:
         check_writable(request.confidence_path(ratio), inputs)
         check_writable(request.routing_path(ratio), inputs)

@@ -269,7 +269,7 @@
     </message>
     <message>
         <source>Model file (empty: the one that comes with the plugin)</source>
-        <translation type="unfinished"></translation>
+        <translation>模型文件（留空：随插件附带的模型）</translation>
     </message>
     <message>
         <source>Share of points routed to the low-rank branch</source>
@@ -325,11 +325,11 @@
     </message>
     <message>
         <source>Fuse a folder of pairs</source>
-        <translation type="unfinished"></translation>
+        <translation>融合文件夹中的影像对</translation>
     </message>
     <message>
         <source>Fuses all pairs of files of the same name by one model.</source>
-        <translation type="unfinished"></translation>
+        <translation>用一个模型融合所有同名文件对。</translation>
     </message>
     <message>
         <source>hyperspectral,multispectral,fusion,folder,batch,many,model,RASD-FuNet</source>
@@ -1517,11 +1517,11 @@
     </message>
     <message>
         <source>Runs a model on a pair of layers and maps what its stages do there, for one or several routing ratios: the figure of the routing in the article on RASD-FuNet.</source>
-        <translation type="unfinished"></translation>
+        <translation>在一对图层上运行模型，对一个或多个路由比例绘制网络各阶段的行为：即 RASD-FuNet 论文中的路由图。</translation>
     </message>
     <message>
         <source>Confidence shows, from 0 to 1, how sure a stage is that the low-rank model serves a point: first the mean, then each stage at full scale and at an eighth. Routing shows which branch each point took, a band for each stage and scale: 1 low-rank, 0 attention, 255 nothing. A ratio of 0 sends all points to attention, 1 all to the low-rank branch. The model that comes with the plugin looks at several components of the spectrum one by one: its confidence is their mean, and a point's branch the one that it took in most of them, each weighed by the error expected in it.</source>
-        <translation type="unfinished"></translation>
+        <translation>置信度以 0 到 1 表示某一阶段有多确信低秩模型适合该点：先是均值，然后是各阶段在全尺度和八分之一尺度上的值。路由显示每个点经过的分支，每个阶段和尺度一个波段：1 为低秩，0 为注意力，255 为无。比例为 0 时所有点进入注意力分支，为 1 时全部进入低秩分支。随插件附带的模型逐个处理光谱的若干分量：其置信度是各分量的均值，某点的分支是它在多数分量中经过的分支，各分量按其预期误差加权。</translation>
     </message>
     <message>
         <source>On a scene of more than one tile the points are routed tile by tile, as in “Fuse”.</source>
@@ -1529,7 +1529,7 @@
     </message>
     <message>
         <source>Without a model file the model is the one that comes with the plugin. A file comes from “Train” or from the output “Trained model” of “Fuse”. Two rasters for each ratio are written to the folder.</source>
-        <translation type="unfinished"></translation>
+        <translation>不给模型文件时，使用随插件附带的模型。文件来自“训练”，或来自“融合”的输出“训练好的模型”。每个比例在文件夹中写入两个栅格。</translation>
     </message>
     <message>
         <source>Makes the principal components of a hyperspectral layer, of its good bands, and the normalised difference (a − b) / (a + b) of the bands nearest to two wavelengths: with the usual 800 and 670 nm the vegetation index NDVI.</source>
@@ -1581,11 +1581,11 @@
     </message>
     <message>
         <source>Fuses every pair of two folders by one model: a hyperspectral file and a multispectral one make a pair where they bear the same name, whatever their endings.</source>
-        <translation type="unfinished"></translation>
+        <translation>用一个模型融合两个文件夹中的每一对影像：文件名相同（不论扩展名）的高光谱文件与多光谱文件组成一对。</translation>
     </message>
     <message>
         <source>Without a model file the model is the one that comes with the plugin, which serves any pair of sensors. A file comes from “Train”, or from the output “Trained model” of “Fuse”, and serves the sensors that it was trained on. For each pair a fused raster and its confidence are written to the folder, each with its style.</source>
-        <translation type="unfinished"></translation>
+        <translation>不给模型文件时，使用随插件附带的模型，它适用于任何一对传感器。文件来自“训练”，或来自“融合”的输出“训练好的模型”，适用于它训练时所用的传感器。对每一对影像，融合栅格及其置信度连同各自的样式写入文件夹。</translation>
     </message>
     <message>
         <source>A pair that cannot be fused is reported, and the next one follows.</source>

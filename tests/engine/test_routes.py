@@ -58,6 +58,16 @@ def test_the_confidence_is_that_of_a_fusion_at_that_ratio(tmp_path, trained, til
     assert np.abs(read(path) - read(request.confidence_path(0.3))).max() > 1e-3
 
 
+def test_without_a_file_the_model_is_the_one_that_ships(tmp_path, trained):
+    hs, ms, _ = trained
+    request, values = mapped(tmp_path, (hs, ms, None))
+    path = str(tmp_path / "confidence.tif")
+    fused = run(tmp_path, hs, ms, confidence=path, model="bundled")
+    assert values["MODEL_HASH"] == fused.values["MODEL_HASH"]
+    np.testing.assert_allclose(read(request.confidence_path(0.5)), read(path), atol=1e-5)
+    assert set(np.unique(read(request.routing_path(0.5)))) == {0, 1}
+
+
 def test_the_routing_is_by_confidence(tmp_path, trained):
     """In one tile, all that a map sends low-rank is more confident than all that it does not."""
     request, values = mapped(tmp_path, trained, ratios=(0.5,))

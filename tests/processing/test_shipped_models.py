@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,20 @@ def test_one_bad_pair_does_not_stop_the_others(
     results = run("fusefolder", values, context, feedback)
     assert (results["FUSED"], results["FAILED"]) == (1, 1)
     assert any("field0" in error and "do not overlap" in error for error in feedback.errors)
+
+
+def test_without_a_model_file_the_folder_is_fused_by_the_one_that_ships(
+    provider, engine, folders, context, feedback, tmp_path
+):
+    values = {
+        "FOLDER_HS": str(folders[0]),
+        "FOLDER_MS": str(folders[1]),
+        "OUTPUT": str(tmp_path / "fused"),
+    }
+    results = run("fusefolder", values, context, feedback)
+    assert (results["FUSED"], results["FAILED"]) == (2, 0)
+    tags = gdal.Open(str(tmp_path / "fused" / "field0_fused.tif")).GetMetadata()
+    assert json.loads(tags["provenance"])["card"]["start"] == "any"
 
 
 def test_folders_without_a_pair_and_over_inputs_are_refused(
