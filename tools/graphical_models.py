@@ -1,9 +1,9 @@
 """The graphical models that ship: resources/models/*.model3, written by QGIS itself.
 
-    QT_QPA_PLATFORM=offscreen /usr/bin/python3 tools/graphical_models.py
+    QT_HASH_SEED=0 QT_QPA_PLATFORM=offscreen /usr/bin/python3 tools/graphical_models.py
 
 Run it with the Python of the oldest QGIS that the plugin is for, as newer ones write more than that
-one reads; after a change of an algorithm's parameters.
+one reads; after a change of an algorithm's parameters. The seed keeps the order of attributes.
 """
 
 from __future__ import annotations
@@ -120,13 +120,18 @@ def of_child(child: str, name: str) -> Source:
     return Source.fromChildOutput(child, name)
 
 
-def _pair(design: Designer) -> tuple[Source, Source, Source, Source]:
-    return (
-        design.ask(layer("HYPERSPECTRAL", "Hyperspectral layer (coarse)")),
-        design.ask(layer("MULTISPECTRAL", "Multispectral layer (fine)")),
-        design.ask(number("ROUTING_RATIO", "Share routed to the low-rank branch", 0.5, 0.0, 1.0)),
-        design.ask(number("MINUTES", "Training time at most (minutes)", 3.0, 0.0, 1000.0)),
-    )
+def _pair(design: Designer) -> dict[str, Source]:
+    """What every fusion asks for, by the parameter of rasd:fuse."""
+    return {
+        "INPUT_HS": design.ask(layer("HYPERSPECTRAL", "Hyperspectral layer (coarse)")),
+        "INPUT_MS": design.ask(layer("MULTISPECTRAL", "Multispectral layer (fine)")),
+        "ROUTING_RATIO": _ratio(design),
+    }
+
+
+def _ratio(design: Designer) -> Source:
+    text = "Share routed to the low-rank branch"
+    return design.ask(number("ROUTING_RATIO", text, 0.5, 0.0, 1.0))
 
 
 def fuse_and_assess() -> QgsProcessingModelAlgorithm:
@@ -134,17 +139,10 @@ def fuse_and_assess() -> QgsProcessingModelAlgorithm:
     design = Designer(
         "fuse_and_assess", "Fuses a pair and measures the result against both inputs (QNR)."
     )
-    coarse, guide, ratio, minutes = _pair(design)
-    design.do(
-        "fuse",
-        _fuse(coarse, guide, ratio, minutes),
-        {"Fused": "OUTPUT", "Confidence": "CONFIDENCE"},
-    )
-    design.do(
-        "assess",
-        {"INPUT": of_child("fuse", "OUTPUT"), "INPUT_HS": coarse, "INPUT_MS": guide},
-        {"Report": "REPORT"},
-    )
+    pair = _pair(design)
+    design.do("fuse", pair, {"Fused": "OUTPUT", "Confidence": "CONFIDENCE"})
+    inputs = {name: pair[name] for name in ("INPUT_HS", "INPUT_MS")}
+    design.do("assess", {"INPUT": of_child("fuse", "OUTPUT"), **inputs}, {"Report": "REPORT"})
     return design.finish()
 
 
@@ -154,8 +152,7 @@ def fuse_and_derive() -> QgsProcessingModelAlgorithm:
         "fuse_and_derive",
         "Fuses a pair, then makes a vegetation index and principal components of the result.",
     )
-    coarse, guide, ratio, minutes = _pair(design)
-    design.do("fuse", _fuse(coarse, guide, ratio, minutes), {"Fused": "OUTPUT"})
+    design.do("fuse", _pair(design), {"Fused": "OUTPUT"})
     design.do(
         "derive",
         {"INPUT": of_child("fuse", "OUTPUT")},
@@ -173,21 +170,16 @@ def simulate_fuse_assess() -> QgsProcessingModelAlgorithm:
     )
     reference = design.ask(layer("REFERENCE", "Reference (hyperspectral, fine)"))
     scale = design.ask(number("RATIO", "Ratio", 4.0, 1.2, 64.0))
-    ratio = design.ask(
-        number("ROUTING_RATIO", "Share routed to the low-rank branch", 0.5, 0.0, 1.0)
-    )
-    minutes = design.ask(number("MINUTES", "Training time at most (minutes)", 3.0, 0.0, 1000.0))
+    ratio = _ratio(design)
     design.do("simulate", {"INPUT": reference, "RATIO": scale}, {})
-    coarse, guide = of_child("simulate", "OUTPUT_HS"), of_child("simulate", "OUTPUT_MS")
-    design.do("fuse", _fuse(coarse, guide, ratio, minutes), {"Fused": "OUTPUT"})
+    inputs = {
+        "INPUT_HS": of_child("simulate", "OUTPUT_HS"),
+        "INPUT_MS": of_child("simulate", "OUTPUT_MS"),
+    }
+    design.do("fuse", {**inputs, "ROUTING_RATIO": ratio}, {"Fused": "OUTPUT"})
     design.do(
         "assess",
-        {
-            "INPUT": of_child("fuse", "OUTPUT"),
-            "REFERENCE": reference,
-            "INPUT_HS": coarse,
-            "INPUT_MS": guide,
-        },
+        {"INPUT": of_child("fuse", "OUTPUT"), "REFERENCE": reference, **inputs},
         {"Error": "ERROR_MAP", "Report": "REPORT"},
     )
     return design.finish()
@@ -200,30 +192,23 @@ def fuse_folder_of_pairs() -> QgsProcessingModelAlgorithm:
         "Trains on one pair of layers, then fuses every pair of files of the same name in two "
         "folders by that model.",
     )
-    coarse, guide, ratio, minutes = _pair(design)
+    pair = _pair(design)
+    minutes = design.ask(number("MINUTES", "Training time at most (minutes)", 3.0, 0.0, 1000.0))
     coarse_folder = design.ask(folder("FOLDER_HS", "Folder of hyperspectral files"))
     guide_folder = design.ask(folder("FOLDER_MS", "Folder of multispectral files"))
-    design.do("fuse", _fuse(coarse, guide, ratio, minutes), {"Model": "MODEL_OUTPUT"})
+    training = {"MODEL": "scene", "TRAINING_MINUTES": minutes}
+    design.do("fuse", {**pair, **training}, {"Model": "MODEL_OUTPUT"})
     design.do(
         "fusefolder",
         {
             "FOLDER_HS": coarse_folder,
             "FOLDER_MS": guide_folder,
             "MODEL_FILE": of_child("fuse", "MODEL_OUTPUT"),
-            "ROUTING_RATIO": ratio,
+            "ROUTING_RATIO": pair["ROUTING_RATIO"],
         },
         {"Folder": "OUTPUT"},
     )
     return design.finish()
-
-
-def _fuse(coarse: Source, guide: Source, ratio: Source, minutes: Source) -> dict[str, Source]:
-    return {
-        "INPUT_HS": coarse,
-        "INPUT_MS": guide,
-        "ROUTING_RATIO": ratio,
-        "TRAINING_MINUTES": minutes,
-    }
 
 
 DESIGNS = (fuse_and_assess, fuse_and_derive, simulate_fuse_assess, fuse_folder_of_pairs)
