@@ -70,6 +70,11 @@ bench-demo: $(STAMPS)/engine $(STAMPS)/venv-engine-test  ## The demo with three 
 bench-peers: $(STAMPS)/venv-engine-test  ## Figures against the classical methods; goes on where it was (a night)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks peers $(BUILD)/bench-peers $(BENCH)
 
+.PHONY: train-bundled
+train-bundled: $(STAMPS)/venv-engine-test  ## Train models/pretrained anew, or on; WITHOUT=EnMAP: lacking a sensor (an hour and a half)
+	OMP_NUM_THREADS=1 $(VENV_ENGINE_TEST)/bin/python benchmarks train-bundled \
+	    $(BUILD)/train-bundled$(if $(WITHOUT),-without-$(WITHOUT) --without $(WITHOUT)) $(BENCH)
+
 .PHONY: bench-complexity
 bench-complexity: $(STAMPS)/venv-engine-test  ## Parameters, FLOPs, time and memory by r and N (minutes)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks complexity $(BENCH)
