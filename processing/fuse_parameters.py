@@ -68,7 +68,9 @@ def _outputs() -> list[QgsProcessingParameterDefinition]:
     return [
         QgsProcessingParameterRasterDestination(OUTPUT, tr("Fused")),
         fields.optional_raster(CONFIDENCE, tr("Confidence")),
-        fields.optional_raster(UNCERTAINTY, tr("Uncertainty")),
+        QgsProcessingParameterRasterDestination(
+            UNCERTAINTY, tr("Uncertainty"), optional=True, createByDefault=False
+        ),
         QgsProcessingParameterFileDestination(
             MODEL_OUTPUT,
             tr("Trained model"),

@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TOP = "rasd_fusion"
 FILES = ("__init__.py", "metadata.txt", "LICENSE", "README.md", "CHANGELOG.md")
 FOLDERS = ("processing", "rasd_qgis", "models", "resources")
+# The default model of rasd:fuse, with its card and recipe: without them a zip is no plugin.
+MODEL = tuple(
+    f"models/pretrained/{name}" for name in ("bundled.safetensors", "README.md", "recipe.json")
+)
 LEFT_OUT = ("resources/screenshots",)  # the README's, half a megabyte that no user needs
 # The plugin repository refuses larger ones, and anything compiled.
 MOST_BYTES = 25_000_000
@@ -89,7 +93,7 @@ def check_zip(target: Path) -> list[str]:
         for path in paths
         if {"tests", "benchmarks", "tools", "build", "__pycache__", ".git"} & set(path.parts)
     ]
-    missing = {f"{TOP}/{name}" for name in FILES} - {str(path) for path in paths}
+    missing = {f"{TOP}/{name}" for name in FILES + MODEL} - {str(path) for path in paths}
     faults += [f"{name} is missing" for name in sorted(missing)]
     if target.stat().st_size > MOST_BYTES:
         faults.append(f"{target.stat().st_size} bytes; the most is {MOST_BYTES}")

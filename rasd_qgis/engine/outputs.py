@@ -13,7 +13,9 @@ import torch
 from rasterio.windows import Window
 from torch import Tensor
 
+from ..contract.errors import OutputError
 from ..contract.request import FuseRequest
+from .general.network import GeneralNetwork
 from .model.obtain import Fusion
 from .model.one_tile import Wanted
 from .rasters.align import Alignment
@@ -47,7 +49,10 @@ def _check_raster(path: str, inputs: tuple[str, ...], count: int, dtype: str) ->
 
 
 class Outputs:
-    """The rasters of a run; a context manager. They appear under their names when it ends well."""
+    """The rasters of a run; a context manager. They appear under their names when it ends well.
+
+    OutputError where one is asked for that the model cannot give.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,11 @@ class Outputs:
     ) -> None:
         self._reporter, self._stack = reporter, ExitStack()
         self._dead = torch.from_numpy(pair.hs.dead)
+        if request.uncertainty and not isinstance(fusion.model, GeneralNetwork):
+            raise OutputError(
+                "The model cannot tell how far the fused values may be off.",
+                "Leave the uncertainty out, or fuse by the model that comes with the plugin.",
+            )
         tags = _tags(request, fusion, model_id)
         bands, place = pair.hs.spectral, (request.run_id, pair.fine)
         wanted = [(request.output, bands, pair.hs.encoding)]

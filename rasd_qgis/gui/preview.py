@@ -130,6 +130,7 @@ class PreviewWindow(QDialog):
             ),
             names.OUTPUT: str(folder / "fused.tif"),
             names.CONFIDENCE: str(folder / "confidence.tif"),
+            names.UNCERTAINTY: None,
             names.MODEL_OUTPUT: str(folder / "model.safetensors"),
         }
 

@@ -159,9 +159,9 @@ def test_a_model_file_is_asked_for_only_where_it_is_used(open_dialog, pair):
     wrappers = dialog.mainWidget().wrappers
     box = wrappers["MODEL"].wrappedWidget()
     assert isinstance(box, QComboBox)
-    assert box.itemText(0).startswith("Train on this pair")
+    assert [box.itemText(n)[:18] for n in range(2)] == ["The one that comes", "Train on this pair"]
     assert not wrappers["MODEL_FILE"].wrappedWidget().isEnabled()
-    box.setCurrentIndex(1)
+    box.setCurrentIndex(2)
     assert wrappers["MODEL_FILE"].wrappedWidget().isEnabled()
     assert values_of(dialog)["MODEL"] == "file"
 

@@ -23,7 +23,7 @@ from .conftest import coarse_view, scene, write_raster
 REQUIRED = ["INPUT_HS", "INPUT_MS", "ROUTING_RATIO", "MODEL", "MODEL_FILE", "EXTENT"]
 ADVANCED = ["ROUTING_MODE", "TRAINING_MINUTES", "TRAINING_STEPS", "PSF_SIGMA"]
 ADVANCED += ["DEVICE", "TILE_SIZE", "SEED", "DASK_SCHEDULER", "DASK_STORAGE"]
-OUTPUTS = ["OUTPUT", "CONFIDENCE", "MODEL_OUTPUT"]
+OUTPUTS = ["OUTPUT", "CONFIDENCE", "UNCERTAINTY", "MODEL_OUTPUT"]
 NUMBERS = ["ROUTING_RATIO_USED", "LOW_RANK_SHARE", "STEPS", "CONSISTENCY_HS", "CONSISTENCY_MS"]
 
 
@@ -51,6 +51,7 @@ def test_parameters_and_outputs_are_those_promised(fuse):
     ]
     assert numbers == NUMBERS
     assert definitions["CONFIDENCE"].createByDefault()
+    assert not definitions["UNCERTAINTY"].createByDefault()
     assert not definitions["MODEL_OUTPUT"].createByDefault()
     ratio = definitions["ROUTING_RATIO"]
     assert (ratio.minimum(), ratio.maximum(), ratio.defaultValue()) == (0.0, 1.0, 0.5)
@@ -59,7 +60,7 @@ def test_parameters_and_outputs_are_those_promised(fuse):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("MODEL", ["scene", "file"]),
+        ("MODEL", ["bundled", "scene", "file"]),
         ("ROUTING_MODE", ["fixed", "auto"]),
         ("DEVICE", ["auto", "cpu", "cuda", "mps", "xpu"]),
     ],
@@ -84,11 +85,13 @@ def test_values_become_the_request(fuse, pair, context):
         DASK_SCHEDULER=" tcp://head:8786",
         DASK_STORAGE="s3://bucket/runs",
         CONFIDENCE=str(pair.folder / "c.tif"),
+        UNCERTAINTY=str(pair.folder / "u.tif"),
         MODEL_OUTPUT=str(pair.folder / "m.safetensors"),
     )
     request = fuse_parameters.make_request(fuse, values, context)
     assert (request.hyperspectral.path, request.multispectral.path) == (str(pair.hs), str(pair.ms))
     assert (request.output, request.confidence) == (values["OUTPUT"], values["CONFIDENCE"])
+    assert request.uncertainty == values["UNCERTAINTY"]
     assert request.model_output == values["MODEL_OUTPUT"]
     assert request.extent == (500040.0, 4499800.0, 500200.0, 4499960.0)
     assert (request.routing_ratio, request.training_minutes, request.training_steps) == (
@@ -112,6 +115,7 @@ def test_what_is_left_out_has_its_default(fuse, pair, context):
     del values["TRAINING_STEPS"]
     request = fuse_parameters.make_request(fuse, values, context)
     assert request.confidence is None
+    assert request.uncertainty is None
     assert request.model_output is None
     assert request.resumable
     values["OUTPUT"] = QgsProcessing.TEMPORARY_OUTPUT
@@ -120,7 +124,7 @@ def test_what_is_left_out_has_its_default(fuse, pair, context):
     assert request.psf_sigma is None
     assert request.training_steps is None
     assert request.dask_scheduler is None and request.dask_storage is None
-    assert (request.model, request.device, request.training_minutes) == ("scene", "auto", 3.0)
+    assert (request.model, request.device, request.training_minutes) == ("bundled", "auto", 3.0)
 
 
 def test_an_extent_in_another_crs_is_given_in_the_guides(fuse, pair, context):

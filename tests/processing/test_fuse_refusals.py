@@ -227,7 +227,7 @@ def started(command, pair) -> tuple[subprocess.Popen, int]:
     """A long run, and its engine, once it has trained a little."""
     before = engines()
     process = subprocess.Popen(
-        command(TRAINING_STEPS=1_000_000),
+        command(MODEL="scene", TRAINING_STEPS=1_000_000),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

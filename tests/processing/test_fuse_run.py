@@ -56,6 +56,7 @@ def load_results(fuse, values, context, feedback):
 def test_a_run_gives_every_output_it_promises(fuse, pair, context, feedback):
     values = pair.values(
         CONFIDENCE=str(pair.folder / "confidence.tif"),
+        UNCERTAINTY=str(pair.folder / "uncertainty.tif"),
         MODEL_OUTPUT=str(pair.folder / "model.safetensors"),
     )
     results = run(fuse, values, context, feedback)
@@ -68,6 +69,9 @@ def test_a_run_gives_every_output_it_promises(fuse, pair, context, feedback):
     assert fused.GetRasterBand(1).GetNoDataValue() == 65535
     spread = np.abs(read(values["OUTPUT"]).astype(float) - scene())
     assert spread.mean() < 0.1 * scene().std()
+    uncertainty = read(values["UNCERTAINTY"])
+    assert (uncertainty.dtype, uncertainty.shape) == ("float32", (BANDS, SIDE, SIDE))
+    assert 0.0 < uncertainty.min() <= uncertainty.max() < scene().max()
     confidence = read(values["CONFIDENCE"])
     assert confidence.shape[0] > 1
     assert confidence.shape[1:] == (SIDE, SIDE)
@@ -78,7 +82,7 @@ def test_a_run_gives_every_output_it_promises(fuse, pair, context, feedback):
     for name in NUMBERS:
         assert np.isfinite(results[name]), name
     assert results["ROUTING_RATIO_USED"] == 0.5
-    assert results["STEPS"] == 3
+    assert results["STEPS"] > 1000
     assert 0.0 <= results["CONSISTENCY_HS"] < 0.05
     assert leftovers(pair.folder) == []
 
@@ -118,11 +122,11 @@ def test_same_seed_and_steps_give_the_same_pixels_and_the_model_runs_again(
     fuse, pair, context, feedback
 ):
     model = str(pair.folder / "model.safetensors")
-    first = pair.values(SEED=5, MODEL_OUTPUT=model)
-    second = pair.values(SEED=5, OUTPUT=str(pair.folder / "second.tif"))
+    first = pair.values(MODEL="scene", SEED=5, MODEL_OUTPUT=model)
+    second = pair.values(MODEL="scene", SEED=5, OUTPUT=str(pair.folder / "second.tif"))
     again = pair.values(MODEL="file", MODEL_FILE=model, OUTPUT=str(pair.folder / "again.tif"))
     for values in (first, second, again):
-        run(fuse, values, context, feedback)
+        assert run(fuse, values, context, feedback)["STEPS"] == 3
     np.testing.assert_array_equal(read(first["OUTPUT"]), read(second["OUTPUT"]))
     np.testing.assert_allclose(read(first["OUTPUT"]), read(again["OUTPUT"]), atol=1)
 
@@ -283,7 +287,8 @@ def test_cancel_in_the_background_ends_within_two_seconds(
     fuse, pair, context, feedback, qtbot, phase
 ):
     """As the dialog runs it: a task in a thread of its own."""
-    values = pair.values(TRAINING_STEPS=1_000_000, CONFIDENCE=str(pair.folder / "confidence.tif"))
+    values = pair.values(MODEL="scene", TRAINING_STEPS=1_000_000)
+    values["CONFIDENCE"] = str(pair.folder / "confidence.tif")
     outcome = []
     task = QgsProcessingAlgRunnerTask(fuse, values, context, feedback)
     task.executed.connect(lambda done, _: outcome.append(done))
@@ -328,7 +333,6 @@ def test_a_real_pair_of_two_sensors(fuse, shared_data, tmp_path, context, feedba
     values = {
         "INPUT_HS": str(folder / "HSI" / name),
         "INPUT_MS": str(folder / "RGB" / name),
-        "TRAINING_STEPS": 3,
         "OUTPUT": str(output),
     }
     results = run(fuse, values, context, feedback)
@@ -352,7 +356,6 @@ def test_a_real_pair_whose_spectrometer_file_lacks_its_crs(
         "INPUT_HS": str(folder / "SJER_052_hyperspectral.tif"),
         "INPUT_MS": str(folder / "SJER_052.tif"),
         "EXTENT": f"{west},{east},{south},{north} [EPSG:32611]",
-        "TRAINING_STEPS": 3,
         "OUTPUT": str(tmp_path / "fused.tif"),
     }
     results = run(fuse, values, context, feedback)

@@ -24,7 +24,7 @@ NAMES = tuple(shipped_models.TITLES)
 
 @pytest.fixture
 def inputs(pair):
-    return {"HYPERSPECTRAL": str(pair.hs), "MULTISPECTRAL": str(pair.ms), "MINUTES": 0.01}
+    return {"HYPERSPECTRAL": str(pair.hs), "MULTISPECTRAL": str(pair.ms)}
 
 
 def run(name, values, context, feedback):
@@ -120,7 +120,6 @@ def test_simulate_fuse_assess(provider, engine, context, feedback, tmp_path):
     values = {
         "REFERENCE": str(reference),
         "RATIO": RATIO,
-        "MINUTES": 0.01,
         "fuse:Fused": str(tmp_path / "f.tif"),
         "assess:Error": str(tmp_path / "e.tif"),
         "assess:Report": str(tmp_path / "r.html"),
@@ -150,6 +149,7 @@ def test_a_folder_of_pairs_is_fused_by_one_training(
 ):
     values = {
         **inputs,
+        "MINUTES": 0.01,
         "FOLDER_HS": str(folders[0]),
         "FOLDER_MS": str(folders[1]),
         "fuse:Model": str(tmp_path / "m.safetensors"),
@@ -217,7 +217,7 @@ def test_two_rasters_of_one_name_are_refused(folders):
 
 def test_a_model_runs_by_qgis_process(root, engine, pair, tmp_path):
     command = [sys.executable, str(root / "tools" / "qgis_process"), "run", "rasd:fuse_and_assess"]
-    command += ["--", f"HYPERSPECTRAL={pair.hs}", f"MULTISPECTRAL={pair.ms}", "MINUTES=0.01"]
+    command += ["--", f"HYPERSPECTRAL={pair.hs}", f"MULTISPECTRAL={pair.ms}"]
     command += [f"fuse:Fused={tmp_path / 'f.tif'}", f"assess:Report={tmp_path / 'r.html'}"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

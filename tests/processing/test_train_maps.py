@@ -68,7 +68,7 @@ def maps(provider):
 def trained(fuse, pair, context, feedback, engine) -> str:
     """A model of the pair's own scene."""
     model = str(pair.folder / "scene.safetensors")
-    run(fuse, pair.values(MODEL_OUTPUT=model, SEED=3), context, feedback)
+    run(fuse, pair.values(MODEL="scene", MODEL_OUTPUT=model, SEED=3), context, feedback)
     return model
 
 

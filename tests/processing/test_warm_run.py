@@ -62,14 +62,15 @@ def test_a_warm_engine_gives_the_pixels_of_a_cold_one(fuse, pair, context):
         model = str(pair.folder / f"{name}.safetensors")
         trained = str(pair.folder / f"{name}.tif")
         again = str(pair.folder / f"{name}_again.tif")
-        run(fuse, pair, context, OUTPUT=trained, TRAINING_STEPS=4, SEED=3, MODEL_OUTPUT=model)
+        training = {"MODEL": "scene", "TRAINING_STEPS": 4, "SEED": 3, "MODEL_OUTPUT": model}
+        run(fuse, pair, context, OUTPUT=trained, **training)
         run(fuse, pair, context, OUTPUT=again, MODEL="file", MODEL_FILE=model)
         return [read(trained), read(again)]
 
     cold = both("cold")
     (pid,) = engines()
     assert warm.process_id() == pid
-    run(fuse, pair, context, TRAINING_STEPS=2, SEED=9, ROUTING_RATIO=0.8)
+    run(fuse, pair, context, MODEL="scene", TRAINING_STEPS=2, SEED=9, ROUTING_RATIO=0.8)
     warmed = both("warm")
     assert engines() == {pid}
     for one, other in zip(cold, warmed):
@@ -126,7 +127,8 @@ def test_cancel_ends_a_warm_engine_and_the_next_run_is_as_good(fuse, pair, conte
     run(fuse, pair, context)
     pid, feedback = warm.process_id(), Feedback()
     threading.Timer(1.0, feedback.cancel).start()
-    values = pair.values(TRAINING_STEPS=1_000_000, OUTPUT=str(pair.folder / "cancelled.tif"))
+    values = pair.values(MODEL="scene", TRAINING_STEPS=1_000_000)
+    values["OUTPUT"] = str(pair.folder / "cancelled.tif")
     _, done = fuse.create().run(values, context, feedback)
     assert not done
     assert not exists(pid)

@@ -47,6 +47,8 @@ def test_zip_holds_the_plugin_and_nothing_else(checkout: Path) -> None:
     assert {name.split("/")[0] for name in names} == {"rasd_fusion"}
     for wanted in ("__init__.py", "metadata.txt", "LICENSE", "rasd_qgis/engine/requirements.txt"):
         assert f"rasd_fusion/{wanted}" in names
+    for wanted in ("bundled.safetensors", "README.md", "recipe.json"):
+        assert f"rasd_fusion/models/pretrained/{wanted}" in names
     unwanted = ("tests/", "benchmarks/", "tools/", "__pycache__", ".pyc", ".git")
     assert [name for name in names if any(part in name for part in unwanted)] == []
 
@@ -57,6 +59,18 @@ def test_the_same_tree_gives_the_same_bytes(checkout: Path) -> None:
     (checkout / "metadata.txt").touch()
     package(checkout)
     assert the_zip(checkout).read_bytes() == first
+
+
+def test_a_zip_without_the_model_is_refused(checkout: Path) -> None:
+    model = checkout / "models" / "pretrained" / "bundled.safetensors"
+    weights = model.read_bytes()
+    model.unlink()
+    try:
+        result = package(checkout)
+        assert result.returncode == 1
+        assert "bundled.safetensors is missing" in result.stderr
+    finally:
+        model.write_bytes(weights)
 
 
 @pytest.mark.parametrize(

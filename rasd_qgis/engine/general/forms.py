@@ -65,7 +65,7 @@ class Forms:
         whitening = _whitening(guide)
         white = whitening @ guide
         linear = _regression(white, u, RIDGE)
-        radiance = level.bands[good].mean(0)
+        radiance = level.bands[good if bool(good.any()) else ~good].mean(0)
         shading = _regression(white, (radiance - radiance.mean())[None], SHADING_RIDGE)[:, 0]
         generator = torch.Generator().manual_seed(0)
         chosen = torch.randperm(white.shape[1], generator=generator)[:POINTS]

@@ -89,7 +89,7 @@ class CropShape:
 def lesson_of(
     study: Study, coarse: Tensor, guide: Tensor, look: Observation, truth: Tensor, weight: Tensor
 ) -> Lesson:
-    """The lesson of a pair. coarse: (B, h, w); guide: (b, H, W); truth: (B, H, W); weight: (H, W)."""
+    """A pair's lesson. coarse: (B, h, w); guide: (b, H, W); truth: (B, H, W); weight: (H, W)."""
     told = tell(study, coarse, guide, look)
     missing = truth - told.start
     answer = study.in_errors(missing)
@@ -107,15 +107,6 @@ def lesson_of(
     )
     image, changes, shared, facts, answer, weight, rest, bright = (field.half() for field in kept)
     return Lesson(image, changes, shared, facts, answer, weight, rest, bright, study.error)
-
-
-def whole(lesson: Lesson, weight: Tensor) -> Crops:
-    """All of a lesson as one crop, with a weight (H, W) of its own."""
-    fields = [field.float()[None] for field in lesson._replace(weight=weight)]
-    image, changes, shared, facts, answer, weight, rest, bright, error = fields
-    told = image[0], changes[0], shared.expand(len(error[0]), -1, -1, -1), facts[0]
-    start, guide = given(*told)
-    return Crops(start, guide, image, changes, answer, weight, rest, bright, error, torch.ones(1))
 
 
 def crops_of(lessons: list[Lesson], random: Random, shape: CropShape) -> Crops:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....models import Fused, RASDFuNet, routing_maps
-from ...contract.errors import ModelFileError
+from ...contract.errors import InputError, ModelFileError
 from ..scene.estimate import detail
 from ..scene.graphs import Graphs
 from ..scene.network import FusedTile, RoutedTile
@@ -83,6 +83,12 @@ class GeneralNetwork:
     def fuse(self, tile: Tile, ratio: float, auto: bool = False) -> FusedTile:
         """Fuse a tile at a routing ratio of 0…1; auto: as `RASDFuNet.forward` takes it."""
         study, told = self._fitted, tell(self._fitted, tile.coarse, tile.guide, tile.look)
+        if not all(bool(part.isfinite().all()) for part in told):
+            raise InputError(
+                "The layers hold values too large to compute with, perhaps nodata that is not "
+                "declared.",
+                "Set the nodata values of both layers.",
+            )
         residuals, logs, confidence, share = [], [], torch.zeros(()), 0.0
         for number, weight in enumerate(self._weights()):
             fused = self._predict(told, number, ratio, auto)
@@ -95,13 +101,14 @@ class GeneralNetwork:
             share += float(weight) * fused.low_rank_share
         difference = detail(study.in_dn(torch.cat(residuals)), tile.look)
         bands = torch.maximum(told.start + difference, study.floor[:, None, None])
-        confidence = torch.cat((confidence.mean(0, keepdim=True), confidence))
+        confidence = torch.cat((confidence.mean(0, keepdim=True), confidence)).clamp_max(1.0)
         if not bool(bands.isfinite().all() and confidence.isfinite().all()):
             raise ModelFileError(
                 "The model's weights lead beyond all numbers on this pair.",
                 "Choose another model file, or train on the scene.",
             )
-        return FusedTile(bands, told.start, confidence, share, self._spread(torch.cat(logs)))
+        spread = self._spread(torch.cat(logs))
+        return FusedTile(bands, told.start, confidence, min(share, 1.0), spread)
 
     def route(self, tile: Tile, ratio: float) -> RoutedTile:
         """The confidence of a tile at a routing ratio of 0…1, and the branch that its points take
@@ -122,6 +129,7 @@ class GeneralNetwork:
             confidence = confidence.to(weight) + weight * stages[0]
             routed = routed.to(weight) + weight * routing_maps(stages, ratio)[0].float()
         confidence = torch.cat((confidence.mean(0, keepdim=True), confidence))
+        confidence = confidence.clamp_max(1.0)
         return RoutedTile(confidence[:, :height, :width], routed[:, :height, :width] > 0.5)
 
     @property

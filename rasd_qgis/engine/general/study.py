@@ -44,7 +44,8 @@ class Study:
     basis: (B, k) orthonormal. error, contrast: (k,) expected error of the start and spread of the
     image, in units. rest: (B,) expected error outside the components, in units. floor: (B,) the
     least value. track: (k, F) log of a form's error one scale down over the start's. facts: (k, 4).
-    leading: (3, b) of the centred guide, detail_spread: (3,). brightness: () rms of a spectrum.
+    leading: (3, b) of the centred guide, detail_spread: (3,). brightness: () rms of a spectrum in
+    bands of finite unit.
     """
 
     forms: Forms
@@ -102,7 +103,7 @@ class Study:
             facts,
             leading,
             details.square().mean(1).sqrt().clamp_min(1e-6),
-            level.bands.square().sum(0).mean().sqrt().clamp_min(1e-9).float(),
+            level.bands[unit.isfinite()].square().sum(0).mean().sqrt().clamp_min(1e-9).float(),
         )
 
     @property

@@ -105,8 +105,8 @@ def _shared(
 
 
 def brightness(study: Study, image: Tensor) -> Tensor:
-    """(H, W): the length of each spectrum of (B, H, W), in the usual one's."""
-    return image.square().sum(0).sqrt() / study.brightness
+    """(H, W): the length of each spectrum of (B, H, W), in the usual one's; no bad bands."""
+    return image[study.unit.isfinite()].square().sum(0).sqrt() / study.brightness
 
 
 def answered(image: Tensor, changes: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
