@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rasd_qgis.contract.request import MODELS
+from ..rasd_qgis.engine.model.obtain import BUNDLED
 from . import metrics, peers_report, rasd, scenes
 from .measure import cost
 from .pairs import Pair, Row, Wanted, wanted
 from .peers import bayes, cnmf, cubic, glp, gsa, sfim
+from .train_bundled import without_folder
 
 Image = NDArray[np.float64]
 
@@ -41,6 +44,7 @@ CLASSICAL: dict[str, Callable[[Pair], Image]] = {
 }
 # A method for every way the engine has of coming by a model.
 RASD = {f"rasd-{model}": model for model in MODELS if model != "file"}
+BUNDLED_METHOD = "rasd-bundled"
 METHODS = (*CLASSICAL, *RASD)
 ROUTING = (0.0, 0.3, 0.5, 0.7, 0.9)
 USUAL_ROUTING = 0.5
@@ -55,15 +59,28 @@ def main(arguments: list[str]) -> int:
     rows = {row.name: row for row in wanted() if fnmatch.fnmatch(row.name, options.rows)}
     if options.one:
         name, *methods = options.one
-        row = rows[name].make()
+        wanted_row = rows[name]
+        row = wanted_row.make()
         for method in methods:
-            write(options.folder, measure(row, method, settings), method)
+            own = settings_for(method, wanted_row, settings)
+            if own is not None:
+                write(options.folder, measure(row, method, own), method)
         return 0
     for name in scenes.missing():
         print(f"{name}: not on this machine, left out")
     failed = 0 if options.report else _make(rows.values(), options.methods, settings, options)
     peers_report.write(options.folder, METHODS)
     return 1 if failed else 0
+
+
+def settings_for(method: str, row: Wanted, settings: rasd.Settings) -> rasd.Settings | None:
+    """A row's settings; None where the bundled model learnt from that very scene, and no model is
+    there that was trained without its sensor (`make train-bundled BENCH="--without SENSOR"`).
+    """
+    if method != BUNDLED_METHOD or row.place is None or row.place.role == "test":
+        return settings
+    weights = without_folder(row.place.sensor) / BUNDLED.name
+    return replace(settings, weights=str(weights)) if weights.is_file() else None
 
 
 def measure(row: Row, method: str, settings: rasd.Settings) -> dict[str, Any]:
@@ -102,7 +119,10 @@ def _measure_rasd(row: Row, model: str, settings: rasd.Settings) -> dict[str, An
 
 def identity(method: str, settings: rasd.Settings) -> dict[str, Any]:
     """The settings that a method's figures hang on."""
-    return asdict(settings) if method in RASD else {}
+    if method == BUNDLED_METHOD:
+        weights = Path(settings.weights or BUNDLED)
+        return {"weights": hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}
+    return {"steps": settings.steps, "seed": settings.seed} if method in RASD else {}
 
 
 def write(folder: Path, report: dict[str, Any], method: str) -> None:
@@ -136,13 +156,15 @@ def _make(
     """Every method on every row that is not done; how many failed."""
     failed = 0
     for row in rows:
-        missing = [m for m in methods if not is_done(options.folder, row.name, m, settings)]
+        own = {method: settings_for(method, row, settings) for method in methods}
+        missing = [m for m, s in own.items() if s and not is_done(options.folder, row.name, m, s)]
         together = [name for name in missing if name in CLASSICAL]
         alone = [[name] for name in missing if name in RASD]
         for some in [together, *alone] if together else alone:
             _run(row.name, some, settings, options.folder)
         for method in missing:
-            done = is_done(options.folder, row.name, method, settings)
+            chosen = own[method] or settings
+            done = is_done(options.folder, row.name, method, chosen)
             told = _told(place(options.folder, row.name, method)) if done else "failed"
             print(f"{row.name:24} {method:14} {told}", flush=True)
             failed += not done

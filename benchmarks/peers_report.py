@@ -69,7 +69,7 @@ def best_classical(row: dict[str, Report], figure: str) -> Report | None:
 
 def _training(reports: Sequence[Report]) -> str:
     told = {
-        f"{r['method']}: {r['settings']['steps']} steps, seed {r['settings']['seed']}"
+        f"{r['method']}: " + ", ".join(f"{name} {value}" for name, value in r["settings"].items())
         for r in reports
         if r["settings"]
     }

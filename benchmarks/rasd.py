@@ -35,10 +35,13 @@ CONVENTION = {"driver": "GTiff", "dtype": "float32", "crs": rasters.CRS}
 
 @dataclass(frozen=True)
 class Settings:
-    """How a model comes about. steps: of its training, where it is trained on the pair."""
+    """How a model comes about. steps: of its training, where it is trained on the pair. weights: a
+    file that takes the place of the bundled model.
+    """
 
     steps: int
     seed: int = 0
+    weights: str | None = None
 
 
 class Fusion:
@@ -59,6 +62,12 @@ class Fusion:
         self._run(ratio, routing_mode)
         return rasters.read(self._folder / "fused.tif")
 
+    def fuse_and_spread(self, ratio: float) -> tuple[Image, Image]:
+        """The same, and the half-width of the interval that the model gives every value."""
+        path = self._folder / "uncertainty.tif"
+        self._run(ratio, "fixed", str(path))
+        return rasters.read(self._folder / "fused.tif"), rasters.read(path)
+
     def fuse_and_start(self, ratio: float) -> tuple[Image, Image]:
         """The same, and what the network starts from."""
         path = self._folder / "start.tif"
@@ -68,15 +77,17 @@ class Fusion:
         finally:
             del os.environ[START_VARIABLE]
 
-    def _run(self, ratio: float, routing_mode: str) -> None:
+    def _run(self, ratio: float, routing_mode: str, uncertainty: str | None = None) -> None:
         is_made = self._model == "scene" and self._weights.exists()
+        weights = str(self._weights) if is_made else self._settings.weights
         request = FuseRequest(
             run_id=RUN_ID,
             hyperspectral=RasterSource(str(self._folder / "coarse.tif")),
             multispectral=RasterSource(str(self._folder / "guide.tif")),
             output=str(self._folder / "fused.tif"),
-            model="file" if is_made else self._model,
-            model_file=str(self._weights) if is_made else None,
+            uncertainty=uncertainty,
+            model="file" if weights else self._model,
+            model_file=weights,
             model_output=str(self._weights) if self._model == "scene" and not is_made else None,
             routing_ratio=ratio,
             routing_mode=routing_mode,

@@ -48,17 +48,23 @@ def main(arguments: list[str]) -> int:
     scenes = [scene for scene in _scenes(settings["training"]) if scene.sensor != options.without]
     pool = Pool(scenes, worlds.shares_of(scenes), recipe.pool, recipe.seed)
     kept_out = _validation(_scenes(settings["validation"]), recipe)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder = without_folder(options.without) if options.without else options.folder
+    folder.mkdir(parents=True, exist_ok=True)
     course = WorldCourse(pool, recipe, device)
-    checkpoint = options.folder / "checkpoint.safetensors"
+    checkpoint = folder / "checkpoint.safetensors"
     if checkpoint.exists():
         course.go_on_from(checkpoint)
     if not options.export:
-        _run(course, kept_out, checkpoint, options.folder / "log.csv")
+        _run(course, kept_out, checkpoint, folder / "log.csv")
     own = not (options.without or options.steps)
-    path = (RECIPE.parent if own else options.folder) / "bundled.safetensors"
+    path = (RECIPE.parent if own else folder) / "bundled.safetensors"
     export(course, kept_out, settings, options.without, path)
     return 0
+
+
+def without_folder(sensor: str) -> Path:
+    """Where a training without a sensor's scenes lies."""
+    return RECIPE.parents[2] / "build" / f"train-bundled-without-{sensor}"
 
 
 def export(
