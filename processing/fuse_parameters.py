@@ -73,7 +73,7 @@ def _outputs() -> list[QgsProcessingParameterDefinition]:
         ),
         QgsProcessingParameterFileDestination(
             MODEL_OUTPUT,
-            tr("Trained model"),
+            tr("Trained model (of model “scene”)"),
             fileFilter=fields.SAFETENSORS,
             optional=True,
             createByDefault=False,

@@ -29,6 +29,13 @@ from .routing_row import RoutingRow
 WATCHED = (names.INPUT_HS, names.INPUT_MS, names.EXTENT, names.PSF_SIGMA)
 BOXES = (QComboBox, QAbstractSpinBox, QLineEdit)
 PLACES = {"hs": names.INPUT_HS, "ms": names.INPUT_MS}
+# What only one of the models uses.
+USED_BY = {
+    names.MODEL_FILE: "file",
+    names.TRAINING_MINUTES: "scene",
+    names.TRAINING_STEPS: "scene",
+    names.SEED: "scene",
+}
 
 
 class FusionPanel(ParametersPanel):
@@ -160,8 +167,9 @@ class FusionPanel(ParametersPanel):
         self.inspection.ask_soon()
 
     def _model_changed(self, *_: Any) -> None:
-        from_file = self.wrappers[names.MODEL].parameterValue() == "file"
-        self.wrappers[names.MODEL_FILE].wrappedWidget().setEnabled(from_file)
+        model = self.wrappers[names.MODEL].parameterValue()
+        for name, user in USED_BY.items():
+            self.wrappers[name].wrappedWidget().setEnabled(model == user)
 
     def _name_models(self) -> None:
         """Words in place of the parameter's static strings, which stay the values."""

@@ -1,7 +1,7 @@
 """The preview: what the map shows, fused before the long run, with the ratio at hand.
 
-The first picture trains for a few seconds on this ground alone (or takes the chosen model file);
-each further ratio runs that model again in the engine that is still warm.
+With model “scene” the first picture trains for a few seconds on this ground alone; each further
+ratio runs the same model again in the engine that is still warm.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class PreviewWindow(QDialog):
         self._values: Values = {}
         self._coarse: QgsRasterLayer | None = None
         self._task: Background | None = None
-        self._started = 0.0
+        self._started, self._trains = 0.0, False
         self.pictures: Pictures | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -102,8 +102,8 @@ class PreviewWindow(QDialog):
         self._slider.setValue(round(STEPS * float(self._values[names.ROUTING_RATIO])))
         self._slider.blockSignals(False)
         self._name_ratio()
-        if self._values[names.MODEL] == "scene":
-            self._say(tr("Training a few seconds on this ground, then fusing…"))
+        training = tr("Training a few seconds on this ground, then fusing…")
+        self._say(training if self._trains else tr("Fusing what the map shows…"))
         self._run()
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -122,6 +122,8 @@ class PreviewWindow(QDialog):
         shown, crs = self._get_shown() or (None, guide.crs())
         place = preview_extent(guide, coarse, shown, crs)
         self._coarse = coarse
+        self._trains = values[names.MODEL] == "scene"
+        model = str(folder / "model.safetensors") if self._trains else None
         return {
             **values,
             names.EXTENT: _as_extent(place, guide.crs().authid()),
@@ -131,7 +133,7 @@ class PreviewWindow(QDialog):
             names.OUTPUT: str(folder / "fused.tif"),
             names.CONFIDENCE: str(folder / "confidence.tif"),
             names.UNCERTAINTY: None,
-            names.MODEL_OUTPUT: str(folder / "model.safetensors"),
+            names.MODEL_OUTPUT: model,
         }
 
     def _run_at_ratio(self) -> None:
@@ -173,10 +175,9 @@ class PreviewWindow(QDialog):
         )
         self._show_pictures()
         share = round(100 * outcome["LOW_RANK_SHARE"])
-        text = tr(
-            "{} % of the points low-rank; {:.1f} s. The long run trains longer, on all of it."
-        )
-        self._say(text.format(share, seconds))
+        said = tr("{} % of the points low-rank; {:.1f} s.").format(share, seconds)
+        trained = tr("The long run trains longer, on all of it.")
+        self._say(f"{said} {trained}" if self._trains else said)
 
     def _show_pictures(self) -> None:
         if self.pictures is None:

@@ -436,8 +436,8 @@
         <translation>不确定性</translation>
     </message>
     <message>
-        <source>Trained model</source>
-        <translation>训练好的模型</translation>
+        <source>Trained model (of model “scene”)</source>
+        <translation>训练好的模型（模型“scene”）</translation>
     </message>
     <message>
         <source>Training time at most (minutes)</source>
@@ -722,6 +722,10 @@
     <message>
         <source>Training time (minutes, empty for the preset's)</source>
         <translation>训练时间（分钟，留空则用预设值）</translation>
+    </message>
+    <message>
+        <source>Trained model</source>
+        <translation>训练好的模型</translation>
     </message>
     <message>
         <source>Go on with a training that was stopped</source>
@@ -1204,8 +1208,12 @@
         <translation>不能运行的检查项：{} / {}。</translation>
     </message>
     <message>
-        <source>{} % of the points low-rank; {:.1f} s. The long run trains longer, on all of it.</source>
-        <translation>{} % 的点进入低秩分支；用时 {:.1f} 秒。正式运行会用全部范围训练更久。</translation>
+        <source>Training a few seconds on this ground, then fusing…</source>
+        <translation>正在用此处地面训练数秒，然后融合…</translation>
+    </message>
+    <message>
+        <source>The long run trains longer, on all of it.</source>
+        <translation>正式运行会用全部范围训练更久。</translation>
     </message>
     <message>
         <source>input, upsampled</source>
@@ -1224,8 +1232,12 @@
         <translation>预览；用方向键移动分隔线</translation>
     </message>
     <message>
-        <source>Training a few seconds on this ground, then fusing…</source>
-        <translation>正在用此处地面训练数秒，然后融合…</translation>
+        <source>Fusing what the map shows…</source>
+        <translation>正在融合地图显示的范围……</translation>
+    </message>
+    <message>
+        <source>{} % of the points low-rank; {:.1f} s.</source>
+        <translation>{} % 的点进入低秩分支；用时 {:.1f} 秒。</translation>
     </message>
     <message>
         <source>Low-rank share</source>
@@ -1646,6 +1658,10 @@
     <message>
         <source>Beside the model stand its loss curve as a table and a picture, renewed while it trains, and until it is done a checkpoint. Cancel at any time: run it again with the same inputs and settings, and it goes on from there. A tenth of the pixels is kept out of training; the weights that predict these best are the model.</source>
         <translation>模型旁边有损失曲线的表格和图片，训练时不断更新；训练完成之前还有检查点文件。可随时取消：用相同的输入和设置再次运行，即可从中断处继续。十分之一的像元留出不参与训练；对这些像元预测最好的权重即为模型。</translation>
+    </message>
+    <message>
+        <source>{} % of the points low-rank; {:.1f} s. The long run trains longer, on all of it.</source>
+        <translation type="vanished">{} % 的点进入低秩分支；用时 {:.1f} 秒。正式运行会用全部范围训练更久。</translation>
     </message>
     <message>
         <source>Model file</source>

@@ -154,15 +154,17 @@ def test_slider_and_number_are_one(qtbot, open_dialog, pair):
     assert slider.value() == 25
 
 
-def test_a_model_file_is_asked_for_only_where_it_is_used(open_dialog, pair):
+def test_file_and_training_are_asked_for_only_where_they_are_used(open_dialog, pair):
     dialog = open_dialog()
     wrappers = dialog.mainWidget().wrappers
     box = wrappers["MODEL"].wrappedWidget()
     assert isinstance(box, QComboBox)
     assert [box.itemText(n)[:18] for n in range(2)] == ["The one that comes", "Train on this pair"]
-    assert not wrappers["MODEL_FILE"].wrappedWidget().isEnabled()
-    box.setCurrentIndex(2)
-    assert wrappers["MODEL_FILE"].wrappedWidget().isEnabled()
+    training = {"TRAINING_MINUTES", "TRAINING_STEPS", "SEED"}
+    for index, asked in enumerate([set(), training, {"MODEL_FILE"}]):
+        box.setCurrentIndex(index)
+        shown = {"MODEL_FILE", *training}
+        assert {n for n in shown if wrappers[n].wrappedWidget().isEnabled()} == asked
     assert values_of(dialog)["MODEL"] == "file"
 
 

@@ -41,7 +41,10 @@ def dialog(qtbot, provider, pair):
     return dialog
 
 
-def test_it_shows_fused_input_and_confidence(qtbot, dialog, engine, photograph):
+@pytest.mark.parametrize("model", ["bundled", "scene"])
+def test_it_shows_fused_input_and_confidence(qtbot, dialog, engine, photograph, model):
+    given = dialog.mainWidget().createProcessingParameters()
+    dialog.setParameters({**given, "MODEL": model, "UNCERTAINTY": "kept.tif"})
     qtbot.mouseClick(dialog.findChild(QPushButton, "rasdPreviewButton"), Qt.MouseButton.LeftButton)
     window = dialog._preview
     wait_for_picture(qtbot, window)
@@ -66,6 +69,9 @@ def test_it_shows_fused_input_and_confidence(qtbot, dialog, engine, photograph):
     values = dialog.mainWidget().createProcessingParameters()
     assert values["ROUTING_RATIO"] == pytest.approx(0.7)
     assert values["OUTPUT"] != window._values["OUTPUT"]
+    assert window._values["MODEL"] == ("file" if model == "scene" else "bundled")
+    assert ("trains longer" in message(window)) == (model == "scene")
+    assert window._values["UNCERTAINTY"] is None
     folder = window._folder
     assert folder.exists()
     window.close()
