@@ -24,7 +24,7 @@ FOUND = Path(os.environ["RASD_FUSION_HEARTBEAT"])
 RUNS = 3
 BEAT_MS = 5
 IDLE_S = 25.0
-TRAINING_MINUTES = 0.25
+TRAINING = {"MODEL": "scene", "TRAINING_MINUTES": 0.25}
 ARRIVAL_S = 4.0  # from the end of the run: the layers are drawn
 LONGEST_S = 300.0
 # A dialog of QGIS's own, for comparison.
@@ -78,7 +78,7 @@ def measure(heart: Heart, gaps: dict[str, list[float]]) -> Iterator[Any]:
         native.reject()
         yield 1.0
         heart.longest_ms()
-        dialog = opening.show("rasd:fuse", {**pair, "TRAINING_MINUTES": TRAINING_MINUTES})
+        dialog = opening.show("rasd:fuse", {**pair, **TRAINING})
         yield lambda dialog=dialog: dialog.mainWidget().preflight.checks
         gaps["fusion dialog opened, pair checked"].append(heart.longest_ms())
         ended: list[bool] = []

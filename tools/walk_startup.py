@@ -38,7 +38,6 @@ ZIP = os.environ["RASD_FUSION_WALK_ZIP"]
 PICTURES = Path(os.environ["RASD_FUSION_WALK_PICTURES"])
 TICK_MS = 100
 SETTLE_S = 1.0  # before a picture: the last repaints
-TRAINING_MINUTES = "1"
 FUSION_MENU = "RASD Fusion"
 
 Waits = Iterator[Callable[[], Any]]
@@ -133,15 +132,10 @@ def preview() -> Waits:
 
 
 def fuse() -> Waits:
-    """The training time typed in, Run pressed, and the layers in the project."""
+    """Run pressed, and the layers in the project."""
     dialog = yield from window("rasdFusionDialog")
-    minutes = dialog.mainWidget().wrappers["TRAINING_MINUTES"].wrappedWidget()
-    box = next((c for c in minutes.findChildren(QWidget) if hasattr(c, "lineEdit")), minutes)
-    box.lineEdit().selectAll()
-    type_into(box.lineEdit(), TRAINING_MINUTES)
-    QTest.keyClick(box, Qt.Key.Key_Tab)
     click(dialog.runButton())
-    yield from pause(25)
+    yield lambda: dialog.cancelButton().isEnabled()
     yield from photograph("fusing")
     yield lambda: not dialog.cancelButton().isEnabled()
     yield from pause(2)
