@@ -16,14 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....models import Fused, RASDFuNet, routing_maps
-from ...contract.errors import InputError, ModelFileError
+from ...contract.errors import ModelFileError
 from ..scene.estimate import detail
 from ..scene.graphs import Graphs
 from ..scene.network import FusedTile, RoutedTile
 from ..scene.tile import Tile
 from .forms import Forms
 from .posterior import Posterior
-from .study import Study
+from .study import Study, too_large
 from .told import Told, answered, tell
 
 # Of a Laplace distribution's scale: its standard deviation, squared.
@@ -84,11 +84,7 @@ class GeneralNetwork:
         """Fuse a tile at a routing ratio of 0…1; auto: as `RASDFuNet.forward` takes it."""
         study, told = self._fitted, tell(self._fitted, tile.coarse, tile.guide, tile.look)
         if not all(bool(part.isfinite().all()) for part in told):
-            raise InputError(
-                "The layers hold values too large to compute with, perhaps nodata that is not "
-                "declared.",
-                "Set the nodata values of both layers.",
-            )
+            raise too_large()
         residuals, logs, confidence, share = [], [], torch.zeros(()), 0.0
         for number, weight in enumerate(self._weights()):
             fused = self._predict(told, number, ratio, auto)

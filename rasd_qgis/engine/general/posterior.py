@@ -57,7 +57,8 @@ class Posterior:
         """Fit to samples. good: (B,) bool, bands that count."""
         mean, guide_mean = level.bands.mean(1), level.guide.mean(1)
         centred = (level.bands - mean[:, None]) * good[:, None]
-        basis = _principal(centred)
+        # Rounding must not let in what bad bands hold.
+        basis = _principal(centred) * good[:, None]
         u, z = basis.T @ centred, level.guide - guide_mean[:, None]
         pixels, count = u.shape[1], len(u)
         response = torch.linalg.solve(_covariance(u), u @ z.T / pixels).T

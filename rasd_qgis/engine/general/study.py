@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...contract.errors import InputError
 from ..rasters.grid import Axis
 from ..scene.reduce import Block
 from ..sensors.observe import Observation
@@ -64,7 +65,10 @@ class Study:
 
     @classmethod
     def of(cls, blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tensor) -> Study:
-        """Fit to a survey. sigma: of the PSF, coarse pixels; good: (B,) bool, bands that count."""
+        """Fit to a survey. sigma: of the PSF, coarse pixels; good: (B,) bool, bands that count.
+
+        InputError where values are beyond computing.
+        """
         blocks = spread(blocks)
         level, lower = level_of(blocks, rows, cols, sigma), lower_of(blocks, rows, cols, sigma)
         forms = Forms.of(level, good)
@@ -128,6 +132,14 @@ class Study:
         return torch.einsum("bk,khw->bhw", back, residual)
 
 
+def too_large() -> InputError:
+    """The error where values lead beyond all numbers."""
+    return InputError(
+        "The layers hold values too large to compute with, perhaps nodata that is not declared.",
+        "Set the nodata values of both layers.",
+    )
+
+
 def _floor(bands: Tensor) -> Tensor:
     """(B,) the least value of each band: 0 where values are hardly ever negative."""
     negative = (bands < 0).double().mean(1)
@@ -148,6 +160,8 @@ def _components(
     basis, covariance = posterior.basis.double(), posterior.covariance.double()
     expected = basis @ covariance @ basis.T
     expected += missed.double() @ missed.double().T / max(missed.shape[1], 1)
+    if not bool(expected.isfinite().all()):
+        raise too_large()
     spread_of = level.bands.std(1, correction=0)
     unit = expected.diagonal().sqrt().maximum(LEAST_MISS * spread_of).clamp_min(NOTHING)
     unit = torch.where(good & (spread_of > 0), unit, torch.inf)
@@ -179,6 +193,8 @@ def _guide_misfit(forms: Forms, level: Level) -> Tensor:
     u = posterior.basis.double().T @ (level.bands - level.bands.mean(1, keepdim=True))
     z = level.guide - level.guide.mean(1, keepdim=True)
     left = (z - posterior.response.double() @ u).square().sum()
+    # As many values as there are components were fitted, not predicted.
+    left *= u.shape[1] / max(u.shape[1] - len(u), 1)
     return (left / z.square().sum().clamp_min(NOTHING)).clamp(1e-8, 1.0).log().float()
 
 
