@@ -1,8 +1,8 @@
 """Worlds: pairs of sensors that never were, drawn at random over scenes whose every pixel is known.
 
 A scene is cut, turned, and thinned in its spectrum, so that few scenes stand for many; one sensor
-blurs and decimates it, another sees it through random responses. In nearly half of the worlds the
-two disagree as real ones do: see `disagreement`. Everything random hangs on the generator given.
+blurs and decimates it, another sees it through random responses. In most of the worlds the two
+disagree as real ones do: see `disagreement`. Everything random hangs on the generator given.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ RATIOS, RATIO_SHARES = (2, 3, 4, 5, 6, 8), (0.22, 0.12, 0.28, 0.08, 0.08, 0.22)
 GUIDES, GUIDE_SHARES = (3, 4, 5, 6, 8, 10, 12), (0.26, 0.22, 0.1, 0.1, 0.1, 0.16, 0.06)
 # The noise of both images in two worlds out of five, as a share of a band's root mean square.
 USUAL_NOISE = 0.003
-DISAGREE = 0.45
+DISAGREE = 0.6
+# In so many of these the guide is sharper than the truth: the hyperspectral sensor's optics blur on
+# its own fine grid too, by a standard deviation between these, fine pixels.
+SOFT, SOFTNESS = 0.5, (0.3, 0.9)
 # Coarse pixels a side: at least so many, and in a quarter of the worlds so few.
 LEAST_SIDE, FEWEST_SIDE = 8, 5
 # Fine pixels a side, alike.
-LEAST_FINE, FEWEST_FINE, SMALLEST = 40, 20, 16
+LEAST_FINE, FEWEST_FINE, SMALLEST = 40, 18, 16
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ def draw(random: Random, scenes: list[Scene], shares: np.ndarray) -> World:
     real = bool(random.random() < DISAGREE)
     if real:
         guide = disagreement.of(random, guide)
+        if random.random() < SOFT:
+            truth = disagreement.blurred(truth, random.uniform(*SOFTNESS))
     offset = random.uniform(-0.5, 0.5) if random.random() < 0.3 else 0.0
     axis = Axis(ratio, float(offset))
     sigma, told = _spreads(random)
