@@ -75,6 +75,10 @@ train-bundled: $(STAMPS)/venv-engine-test  ## Train models/pretrained anew, or o
 	OMP_NUM_THREADS=1 $(VENV_ENGINE_TEST)/bin/python benchmarks train-bundled \
 	    $(BUILD)/train-bundled$(if $(WITHOUT),-without-$(WITHOUT) --without $(WITHOUT)) $(BENCH)
 
+.PHONY: bench-bundled
+bench-bundled: $(STAMPS)/venv-engine-test  ## The bundled model by size, its time against CNMF's, its stated errors (minutes)
+	$(VENV_ENGINE_TEST)/bin/python benchmarks bundled $(BENCH)
+
 .PHONY: bench-complexity
 bench-complexity: $(STAMPS)/venv-engine-test  ## Parameters, FLOPs, time and memory by r and N (minutes)
 	$(VENV_ENGINE_TEST)/bin/python benchmarks complexity $(BENCH)

@@ -41,6 +41,7 @@ COMMANDS = {
     "scale": "bench_scale",
     "cluster": "bench_cluster",
     "train-bundled": "train_bundled",
+    "bundled": "bench_bundled",
 }
 
 if __name__ == "__main__":
