@@ -91,7 +91,7 @@ def export(
         start=ANY,
         recipe={**asdict(course.recipe), **_names(settings, without)},
     )
-    calibration = calibrated(network, kept_out)
+    calibration = calibrated(network, _scenes(settings["validation"]))
     write_model(str(path), "bundled", GeneralNetwork(network, calibration), card)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, calibration {calibration.tolist()}")
 
