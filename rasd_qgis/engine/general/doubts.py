@@ -19,8 +19,10 @@ from .study import Study
 MOST_RATIO = 12.0
 # Bands so far beyond those of the guide, in nm, are not covered by it.
 FAR = 200.0
-# A pixel is odd where the guide is off what is expected of it by so many usual misses.
+# A pixel is odd where the guide is off what is expected of it by so many usual misses, which are
+# never less than a share of the usual contrast: at its edges a scene is seen less well.
 ODD, ODD_SHARE = 10.0, 0.02
+LEAST_USUAL = 0.1
 # Of the guide's variation, what the hyperspectral image explains at least.
 LEAST_EXPLAINED = 0.5
 
@@ -63,6 +65,13 @@ def _unlike(study: Study, blocks: list[Block]) -> str:
     components = posterior.components(bands[:, :, None])[:, :, 0]
     centred = guide - posterior.guide_mean[:, None]
     missed = centred - posterior.response @ components
+    odd = float(_odd(missed, centred).float().mean())
+    if odd > ODD_SHARE:
+        return (
+            f"In {100 * odd:.0f} % of the pixels the two images show something different, as a "
+            "cloud, its shadow, water or fields that changed do; there the fused spectra cannot be "
+            "relied on. Mask such places, or choose images of closer dates."
+        )
     explained = 1 - float(missed.square().sum() / centred.square().sum().clamp_min(1e-30))
     if explained < LEAST_EXPLAINED:
         share = 100 * max(explained, 0.0)
@@ -71,17 +80,17 @@ def _unlike(study: Study, blocks: list[Block]) -> str:
             "layers may be of different ground, dates or seasons, or displaced. Check that they "
             "show the same."
         )
-    odd = float(_odd(missed).float().mean())
-    if odd <= ODD_SHARE:
-        return ""
-    return (
-        f"In {100 * odd:.0f} % of the pixels the two images show something different, as a cloud, "
-        "its shadow, water or fields that changed do; there the fused spectra cannot be relied on. "
-        "Mask such places, or choose images of closer dates."
+    return ""
+
+
+def _odd(missed: Tensor, centred: Tensor) -> Tensor:
+    """(n,) bool: whether a pixel's difference (b, n) is far beyond the usual one in any band of the
+    guide, which varies like `centred` (b, n). Medians, as a cloud spoils every mean.
+    """
+    usual = missed.abs().median(1, keepdim=True).values
+    varying = (
+        (centred - centred.median(1, keepdim=True).values).abs().median(1, keepdim=True).values
     )
-
-
-def _odd(missed: Tensor) -> Tensor:
-    """(n,) bool: whether a pixel's difference (b, n) is far beyond the usual one in any band."""
-    usual = missed.abs().median(1, keepdim=True).values.clamp_min(1e-12)
-    return (missed.abs() > ODD * usual).any(0)
+    return (missed.abs() > ODD * torch.maximum(usual, LEAST_USUAL * varying).clamp_min(1e-12)).any(
+        0
+    )
