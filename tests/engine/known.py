@@ -33,16 +33,18 @@ class Known:
     look: Observation
     axis: Axis
 
-    def study(self, good: Tensor | None = None) -> Study:
+    def study(self, good: Tensor | None = None, sigma: float = DEFAULT_SIGMA) -> Study:
         """What is learnt of it. good: (B,) bool, all where None."""
         seen = self.look.down(self.guide)
         block = Block(self.coarse, seen, torch.ones(seen.shape[1:], dtype=torch.bool))
         good = torch.ones(len(self.coarse), dtype=torch.bool) if good is None else good
-        return Study.of([block], self.axis, self.axis, DEFAULT_SIGMA, good)
+        return Study.of([block], self.axis, self.axis, sigma, good)
 
-    def fused(self, model: GeneralNetwork, good: Tensor | None = None) -> FusedTile:
+    def fused(
+        self, model: GeneralNetwork, good: Tensor | None = None, sigma: float = DEFAULT_SIGMA
+    ) -> FusedTile:
         """Fused by a model, as one tile."""
-        fitted = replace(model, study=self.study(good))
+        fitted = replace(model, study=self.study(good, sigma))
         masks = (
             torch.ones(image.shape[1:], dtype=torch.bool) for image in (self.guide, self.coarse)
         )
