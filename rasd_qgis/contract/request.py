@@ -101,6 +101,11 @@ class FuseRequest:
                 "The model is to come from a file, but no model file was given.",
                 "Choose a .safetensors file, or let the model be trained on the scene.",
             )
+        if self.uncertainty and self.model == "scene":
+            raise RequestError(
+                "A model that is trained on the scene cannot tell its uncertainty.",
+                "Leave the uncertainty out, or take the bundled model.",
+            )
         checks.number("routing ratio", self.routing_ratio, 0.0, 1.0)
         checks.number("training time in minutes", self.training_minutes, 0.0, math.inf)
         if self.training_steps is not None:
