@@ -15,9 +15,8 @@ from torch import Tensor
 
 from ..models import RASDFuNet
 from ..rasd_qgis.engine.general.network import NINETY, GeneralNetwork
-from ..rasd_qgis.engine.general.study import Study
 from ..rasd_qgis.engine.learning import worlds
-from ..rasd_qgis.engine.scene.reduce import Block
+from ..rasd_qgis.engine.learning.pool import study_over
 from ..rasd_qgis.engine.scene.tile import Tile
 
 SHARE, RATIO = 0.9, 0.5
@@ -52,13 +51,9 @@ def calibrated(network: RASDFuNet, scenes: list[worlds.Scene]) -> Tensor:
 @torch.inference_mode()
 def _values(network: RASDFuNet, world: worlds.World, random: np.random.Generator) -> Values:
     """Some of a world's, drawn at random."""
-    seen = world.look.down(world.guide)
-    everywhere = torch.ones(seen.shape[1:], dtype=torch.bool)
-    good = torch.ones(len(world.coarse), dtype=torch.bool)
-    blocks = [Block(world.coarse, seen, everywhere)]
-    study = Study.of(blocks, world.axis, world.axis, world.sigma, good)
-    valid = torch.ones(world.guide.shape[1:], dtype=torch.bool)
-    tile = Tile(world.guide, world.coarse, world.look, valid, everywhere)
+    study = study_over(world)
+    valid, seen = (torch.ones_like(one[0], dtype=torch.bool) for one in (world.guide, world.coarse))
+    tile = Tile(world.guide, world.coarse, world.look, valid, seen)
     model = GeneralNetwork(network, torch.tensor([1.0, 0.0]), study)
     fused = model.fuse(tile, RATIO)
     outside = (NINETY * study.rest * study.unit)[:, None, None].expand_as(fused.bands)

@@ -16,13 +16,17 @@ from ..scene.reduce import Block
 from .worlds import Scene, World, draw
 
 
-def lesson_over(world: World) -> Lesson:
-    """The lesson of a world, all of it."""
+def study_over(world: World) -> Study:
+    """What a survey of a world tells, which is all of it."""
     seen = world.look.down(world.guide)
     blocks = [Block(world.coarse, seen, torch.ones(seen.shape[1:], dtype=torch.bool))]
     good = torch.ones(len(world.coarse), dtype=torch.bool)
-    study = Study.of(blocks, world.axis, world.axis, world.sigma, good)
-    weight = torch.ones(world.truth.shape[1:])
+    return Study.of(blocks, world.axis, world.axis, world.sigma, good)
+
+
+def lesson_over(world: World) -> Lesson:
+    """The lesson of a world, all of it."""
+    weight, study = torch.ones(world.truth.shape[1:]), study_over(world)
     return lesson_of(study, world.coarse, world.guide, world.look, world.truth, weight)
 
 
