@@ -25,6 +25,7 @@ from ....models import RASDConfig, RASDFuNet
 from ....models.multiscale import SCALE
 from ...contract.errors import ModelFileError, OutputError
 from ..general.network import GeneralNetwork, study_of
+from ..general.shapes import check_study
 from ..general.told import ANSWER, CHANNELS
 from ..rasters import durable
 from ..rasters.align import Alignment
@@ -178,7 +179,7 @@ def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> Model:
         _check_values(tensors)
         network = _network(RASDConfig.from_dict(card.shape), _under(tensors, "network."))
         if card.start == ANY:
-            return _general(network, tensors)
+            return _general(network, tensors, card)
         units = Units(**_under(tensors, "units."))
         model = SceneNetwork(network, units, tensors["gains"], tensors["response"], card.start)
         _check_shapes(model, card, tensors)
@@ -189,12 +190,17 @@ def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> Model:
     return model
 
 
-def _general(network: RASDFuNet, tensors: Mapping[str, Tensor]) -> GeneralNetwork:
-    """The network for any pair; ValueError where it is told or answers something else."""
+def _general(network: RASDFuNet, tensors: Mapping[str, Tensor], card: Card) -> GeneralNetwork:
+    """The network for any pair; ValueError where it is told or answers something else, or where its
+    study is not of the card's pair.
+    """
     config, calibration = network.config, tensors["calibration"]
     if (config.hs_bands, config.guide_bands) != (ANSWER, CHANNELS) or calibration.shape != (2,):
         raise ValueError("the network is of another version")
-    return GeneralNetwork(network, calibration, study_of(dict(tensors)))
+    study = study_of(dict(tensors))
+    if study is not None:
+        check_study(study, card.hs_bands, card.guide_bands)
+    return GeneralNetwork(network, calibration, study)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
