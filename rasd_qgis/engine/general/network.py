@@ -24,8 +24,11 @@ from ..scene.tile import Tile
 from .forms import Forms
 from .posterior import Posterior
 from .study import Study, too_large
-from .told import Told, answered, tell
+from .told import Told, answered, brightness, tell
 
+# Of the usual brightness: darker pixels are changed by less, as errors grow with the light. Measured:
+# EnMAP's water at x4 gains 0.04 dB and 0.6 to 0.9 degrees, five other scenes keep theirs.
+DARK = 0.1
 # Of a Laplace distribution's scale: its standard deviation, squared.
 LAPLACE = 2.0
 # Standard deviations that hold 90 % of a normal distribution.
@@ -95,7 +98,8 @@ class GeneralNetwork:
             logs.append(log)
             confidence = confidence.to(weight) + weight * fused.confidence[0]
             share += float(weight) * fused.low_rank_share
-        difference = detail(study.in_dn(torch.cat(residuals)), tile.look)
+        lit = (brightness(study, told.start) / DARK).clamp(max=1.0)
+        difference = detail(lit * study.in_dn(torch.cat(residuals)), tile.look)
         bands = torch.maximum(told.start + difference, study.floor[:, None, None])
         confidence = torch.cat((confidence.mean(0, keepdim=True), confidence)).clamp_max(1.0)
         if not bool(bands.isfinite().all() and confidence.isfinite().all()):
