@@ -26,7 +26,7 @@ from .posterior import Posterior
 from .study import Study, too_large
 from .told import Told, answered, brightness, tell
 
-# Of the usual brightness: darker pixels are changed by less, as errors grow with the light. Measured:
+# Of the usual brightness: darker pixels are changed by less, as errors grow with light. Measured:
 # EnMAP's water at x4 gains 0.04 dB and 0.6 to 0.9 degrees, five other scenes keep theirs.
 DARK = 0.1
 # Of a Laplace distribution's scale: its standard deviation, squared.
