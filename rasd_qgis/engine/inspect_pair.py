@@ -25,6 +25,9 @@ _COMPONENTS, _ROUGH_COMPONENTS = 6, 3
 # Share of a component's own strength below which it is noise to the regression.
 _RIDGE = 1e-4
 _ROUNDS = 3
+# Height of the correlation's peak, and share explained, below which nothing is said of a shift, and
+# the guide pixels of it that do no harm.
+LEAST_PEAK, LEAST_EXPLAINED, MOST_SHIFT = 0.4, 0.25, 1.0
 # Coarse pixels; a step below it changes no decision.
 _SETTLED = 0.02
 
@@ -93,6 +96,25 @@ def measure(pair: Alignment, sigma: float) -> dict[str, Any]:
         "shift": found,
         "explained": explained,
     }
+
+
+def displacement(pair: Alignment, sigma: float) -> str:
+    """That the two lie more than a guide pixel apart, in the analyst's words; "" where they do not,
+    or where it cannot be told. sigma: of the PSF in coarse pixels.
+    """
+    found = measure(pair, sigma)
+    shift, explained = found["shift"], found["explained"]
+    if shift is None or explained is None:
+        return ""
+    down, right, peak = shift
+    if peak < LEAST_PEAK or explained < LEAST_EXPLAINED or max(abs(down), abs(right)) <= MOST_SHIFT:
+        return ""
+    return (
+        f"The hyperspectral image lies about {abs(right):.1f} guide pixels "
+        f"{'right' if right > 0 else 'left'} and {abs(down):.1f} "
+        f"{'below' if down > 0 else 'above'} of the guide, so details land beside their ground. "
+        "Align the two first; the dialog of rasd:fuse offers a copy moved back."
+    )
 
 
 def _shared(pair: Alignment) -> list[float]:

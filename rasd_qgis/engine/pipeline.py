@@ -14,7 +14,8 @@ import torch
 
 from ..contract.request import FuseRequest
 from .cluster import door
-from .model.card import model_hash, write_model
+from .inspect_pair import displacement
+from .model.card import ANY, model_hash, write_model
 from .model.obtain import Fusion, obtain
 from .model.one_tile import Found, MadeTile, Wanted, fuse_tile
 from .mosaic import Mosaic
@@ -58,6 +59,8 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
             make = far.tiles if far else here(pair, reporter)
             fusion = work.trained(device) or obtain(request, pair, device, reporter, work.notes)
             work.keep_trained(fusion)
+            if fusion.card.start == ANY and (away := displacement(pair, fusion.sigma)):
+                reporter.warn(away)
             model_id = model_hash(fusion.model)
             with Outputs(request, pair, fusion, model_id, reporter) as outputs:
                 phase = reporter.phase("fusing", 0.75, 0.95)

@@ -12,8 +12,11 @@ from rasd_fusion.rasd_qgis.contract.errors import InputError
 from rasd_fusion.rasd_qgis.contract.inspect_request import DescribeRequest, InspectRequest
 from rasd_fusion.rasd_qgis.contract.request import RasterSource, from_json, to_json
 from rasd_fusion.rasd_qgis.engine.describe import acquired, describe
-from rasd_fusion.rasd_qgis.engine.inspect_pair import inspect
+from rasd_fusion.rasd_qgis.engine.inspect_pair import displacement, inspect
+from rasd_fusion.rasd_qgis.engine.rasters.align import align
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
 from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 from rasd_fusion.rasd_qgis.engine.shift import find_shift
 
 from .scenes import FINE, UTM33, make_scene, write
@@ -39,16 +42,23 @@ def fields(side, seed=0):
 
 @pytest.mark.parametrize(("down", "right"), [(0, 0), (1, -2), (5, 3), (-10, 7)])
 def test_a_planted_shift_is_measured(tmp_path, reporter, down, right):
-    """Content moved by whole fine pixels before it is averaged to coarse ones; noise on top."""
+    """Content moved by whole fine pixels before it is averaged to coarse ones; noise on top.
+
+    A run that fuses such a pair says so where details would land beside their ground.
+    """
     random = np.random.default_rng(2)
     ground = fields(176)
     seen = np.roll(ground, (down, right), (1, 2))[:, 16:-16, 16:-16]
     coarse = seen.reshape(8, 36, RATIO, 36, RATIO).mean((2, 4)) + random.normal(0, 5, (8, 36, 36))
     hs = write(tmp_path / "hs.tif", coarse.astype("float32"), FINE * Affine.scale(RATIO))
     guide = ground[:3, 16:-16, 16:-16] + random.normal(0, 5, (3, 144, 144))
-    found = look(hs, write(tmp_path / "ms.tif", guide.astype("float32")), reporter)
+    ms = write(tmp_path / "ms.tif", guide.astype("float32"))
+    found = look(hs, ms, reporter)
     assert found["PAIR"]["shift"][:2] == pytest.approx([down, right], abs=0.25)
     assert found["PAIR"]["shift"][2] > 0.8
+    with Raster(RasterSource(str(hs))) as coarse_side, Raster(RasterSource(str(ms))) as fine_side:
+        told = displacement(align(coarse_side, fine_side, None, reporter), DEFAULT_SIGMA)
+    assert ("guide pixels" in told) == (max(abs(down), abs(right)) > 1)
 
 
 def test_nothing_is_made_of_images_without_anything_in_common(tmp_path, reporter):

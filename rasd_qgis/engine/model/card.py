@@ -128,7 +128,8 @@ def read_model(path: str) -> tuple[Model, Card]:
             raise ModelFileError(f"The file {name} is too large for a model.", _ADVICE)
         with safe_open(path, framework="pt") as file:
             card = _card((file.metadata() or {}).get("card", ""), name)
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            # Cloned, as sums round by where in memory a tensor begins, and a file packs them.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
     except ModelFileError:
         raise
     except (OSError, ValueError) as error:
