@@ -119,6 +119,15 @@ def test_a_model_trained_on_the_scene_goes_to_the_workers(tmp_path, scene, clust
     assert os.listdir(tmp_path) == ["fused.tif"]
 
 
+def test_the_bundled_model_and_its_study_go_to_the_workers(tmp_path, scene, cluster):
+    asked = {"model": "bundled", "model_file": None, "uncertainty": str(tmp_path / "far.tif")}
+    far = fused(tmp_path, scene, cluster, **asked)
+    asked["uncertainty"] = str(tmp_path / "here.tif")
+    assert_same(far, run(tmp_path, *scene[:2], **settings(tmp_path, None, **asked)))
+    rasters = (rasterio.open(tmp_path / f"{name}.tif") for name in ("far", "here"))
+    np.testing.assert_array_equal(*(raster.read() for raster in rasters))
+
+
 @posix
 def test_tiles_of_a_worker_that_is_killed_are_done_by_others(tmp_path, scene, cluster, monkeypatch):
     held = lose_one(cluster, monkeypatch)

@@ -16,6 +16,7 @@ import rasterio
 
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource, to_json
 from rasd_fusion.rasd_qgis.engine import pipeline, workspace
+from rasd_fusion.rasd_qgis.engine.model.obtain import BUNDLED
 from rasd_fusion.rasd_qgis.engine.scene import train
 from rasd_fusion.rasd_qgis.engine.service import memory
 
@@ -102,6 +103,21 @@ def test_finished_tiles_are_taken_up(tmp_path, scene, counted, tiles):
     assert TILES - tiles <= counted["tiles"] <= TILES - tiles + 1
     assert_same(result, scene[3])
     assert sorted(os.listdir(tmp_path)) == ["confidence.tif", "fused.tif"]
+
+
+def test_a_run_of_the_bundled_model_is_taken_up_with_its_uncertainty(tmp_path, scene, counted):
+    asked = {"model": str(BUNDLED), "uncertainty": str(tmp_path / "uncertainty.tif")}
+    whole = run(tmp_path, *scene[:2], **settings(tmp_path, **asked, resumable=False))
+    with rasterio.open(asked["uncertainty"]) as dataset:
+        told = dataset.read()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    cut_short(counted, tmp_path, scene, tiles=2, **asked)
+    result = run(tmp_path, *scene[:2], **settings(tmp_path, **asked))
+    assert TILES - 2 <= counted["tiles"] < TILES
+    assert_same(result, whole)
+    with rasterio.open(asked["uncertainty"]) as dataset:
+        np.testing.assert_array_equal(dataset.read(), told)
 
 
 def test_another_request_takes_up_nothing(tmp_path, scene, counted):
