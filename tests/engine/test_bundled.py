@@ -172,7 +172,7 @@ def test_doubts_name_what_is_odd():
     clouded[:, 20:44, 30:54] += 4 * pair.guide.max()
     (cloud,) = doubted(pair, clouded)
     assert "cloud" in cloud
-    (far,) = doubted(known(side=104, ratio=13.0, noise=5.0))
+    (far,) = doubted(known(side=208, ratio=13.0, noise=5.0))
     assert far.startswith("The hyperspectral pixels are 13.0 guide pixels wide")
     waves = tuple(np.linspace(400, 2400, 20)), (480.0, 560.0, 660.0, 850.0)
     (beyond,) = doubted(pair, waves=waves)
