@@ -37,7 +37,8 @@ def derive(request: DeriveRequest, reporter: Reporter) -> dict[str, Any]:
         bands = _index_bands(raster, request) if request.index else None
         outputs = [path for path in (request.components, request.index) if path]
         for number, path in enumerate(outputs):
-            check_writable(path, [request.raster.path, *outputs[:number]], 1, "float32")
+            taken = [request.raster.path, *outputs[:number]]
+            check_writable(path, taken, 1, "float32", run_id=request.run_id)
         basis = _Basis.of(raster, request.count, reporter.phase("surveying", 0.0, 0.5))
         writers = []
         if request.components:

@@ -34,18 +34,18 @@ START_IMAGE = "RASD_FUSION_START_IMAGE"
 def check_outputs(request: FuseRequest, hs: Raster) -> None:
     """Raise OutputError, before any work, where an output could not be written in the end."""
     inputs = request.hyperspectral.path, request.multispectral.path
-    _check_raster(request.output, inputs, hs.count, hs.encoding.dtype)
+    _check_raster(request.output, inputs, hs.count, hs.encoding.dtype, request.run_id)
     if request.confidence:
-        _check_raster(request.confidence, (*inputs, request.output), 2, "float32")
+        _check_raster(request.confidence, (*inputs, request.output), 2, "float32", request.run_id)
     if request.uncertainty:
         others = (*inputs, request.output, *([request.confidence] if request.confidence else []))
-        check_writable(request.uncertainty, others, hs.count, "float32")
+        _check_raster(request.uncertainty, others, hs.count, "float32", request.run_id)
     if request.model_output:
-        check_folder(request.model_output, (*inputs, request.output))
+        check_folder(request.model_output, (*inputs, request.output), request.run_id)
 
 
-def _check_raster(path: str, inputs: tuple[str, ...], count: int, dtype: str) -> None:
-    check_writable(path, inputs, count, dtype, "GTiff" if is_joined(path) else None)
+def _check_raster(path: str, inputs: tuple[str, ...], count: int, dtype: str, run_id: str) -> None:
+    check_writable(path, inputs, count, dtype, "GTiff" if is_joined(path) else None, run_id)
 
 
 class Outputs:

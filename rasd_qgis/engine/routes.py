@@ -188,8 +188,8 @@ def _check_outputs(request: ConfidenceRequest) -> None:
     inputs = [request.hyperspectral.path, request.multispectral.path]
     inputs += [request.model_file] if request.model_file else []
     for ratio in request.ratios:
-        check_writable(request.confidence_path(ratio), inputs)
-        check_writable(request.routing_path(ratio), inputs)
+        check_writable(request.confidence_path(ratio), inputs, run_id=request.run_id)
+        check_writable(request.routing_path(ratio), inputs, run_id=request.run_id)
 
 
 def _tags(

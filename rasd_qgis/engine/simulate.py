@@ -189,9 +189,12 @@ def _check_outputs(
 ) -> None:
     """Raise OutputError, before any work, where an output could not be written in the end."""
     inputs = [request.reference.path, *([request.table] if request.table else [])]
-    check_writable(request.coarse_output, inputs, reference.count, stored[0].dtype)
+    run = request.run_id
+    check_writable(request.coarse_output, inputs, reference.count, stored[0].dtype, None, run)
     inputs.append(request.coarse_output)
-    check_writable(request.guide_output, inputs, response.spectral.count, stored[1].dtype)
+    check_writable(
+        request.guide_output, inputs, response.spectral.count, stored[1].dtype, None, run
+    )
 
 
 def _tell(

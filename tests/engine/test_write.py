@@ -18,7 +18,9 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from rasd_fusion.rasd_qgis.contract.errors import OutputError
-from rasd_fusion.rasd_qgis.contract.request import RasterSource
+from rasd_fusion.rasd_qgis.contract.leftovers import remove_leftovers
+from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
+from rasd_fusion.rasd_qgis.engine.rasters import formats
 from rasd_fusion.rasd_qgis.engine.rasters.encode import Encoding
 from rasd_fusion.rasd_qgis.engine.rasters.formats import check_writable, driver_of
 from rasd_fusion.rasd_qgis.engine.rasters.grid import Grid
@@ -367,3 +369,23 @@ def test_a_shape_that_does_not_fit_the_window_is_a_mistake(tmp_path):
     with pytest.raises(ValueError, match="do not fill"), output(tmp_path / "a.tif") as out:
         out.write(Window(0, 0, 5, 5), np.zeros((2, 5, 6)), np.ones((5, 5), dtype=bool))
     assert os.listdir(tmp_path) == []
+
+
+def test_what_is_tried_before_a_run_bears_its_name_and_goes_where_the_run_is_killed(
+    tmp_path, monkeypatch
+):
+    """The engine may be killed while it tries a driver; QGIS then removes what bears the run's id."""
+    run, seen = "0123456789abcdef", []
+    source = RasterSource("a.tif")
+    request = FuseRequest(run, source, source, output=str(tmp_path / "a.tif"))
+
+    def tried(*_):
+        seen.extend(path.name for path in tmp_path.iterdir())
+        (tmp_path / "mine.tif").touch()
+        remove_leftovers(request)
+        seen.append(len(list(tmp_path.glob(".rasd-*"))))
+
+    monkeypatch.setattr(formats, "_try_driver", tried)
+    check_writable(str(tmp_path / "a.tif"), count=1, dtype="uint8", run_id=run)
+    assert len(seen) == 2 and run in seen[0] and seen[1] == 0
+    assert (tmp_path / "mine.tif").exists()

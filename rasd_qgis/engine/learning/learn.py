@@ -50,7 +50,7 @@ LEAST_SPREAD = 1.0
 
 def train(request: TrainRequest, reporter: Reporter) -> dict[str, Any]:
     """Run a request; the values of the run's result. RasdError where it cannot be done."""
-    check_folder(request.model_output, _inputs(request))
+    check_folder(request.model_output, _inputs(request), request.run_id)
     take_card()
     device, recipe = choose_device(request.device, reporter), recipe_of(request.preset)
     with ExitStack() as stack:

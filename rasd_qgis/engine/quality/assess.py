@@ -100,10 +100,10 @@ def _check_outputs(request: AssessRequest) -> None:
     taken = [source.path for source in sources if source]
     for path in (request.error_map, request.angle_map):
         if path:
-            check_writable(path, taken, 1, "float32")
+            check_writable(path, taken, 1, "float32", run_id=request.run_id)
             taken.append(path)
     if request.report:
-        check_folder(request.report, taken)
+        check_folder(request.report, taken, request.run_id)
 
 
 def _tags(request: AssessRequest) -> dict[str, str]:

@@ -60,26 +60,28 @@ def check_writable(
     count: int | None = None,
     dtype: str | None = None,
     driver: str | None = None,
+    run_id: str = "",
 ) -> None:
     """Raise OutputError, before any work, where an output could not be written in the end.
 
     inputs: paths that must not be overwritten. count, dtype: of the output, where known. driver:
-    of its files, where the name's extension does not tell it.
+    of its files, where the name's extension does not tell it. run_id: marks what is tried there as
+    the run's, so that it goes even where the run is killed meanwhile.
     """
     driver = driver or driver_of(path)
-    with _scratch_beside(path, inputs) as folder:
+    with _scratch_beside(path, inputs, run_id) as folder:
         if count is not None and dtype is not None:
             _try_driver(driver, path, folder, count, dtype)
 
 
-def check_folder(path: str, inputs: Sequence[str] = ()) -> None:
+def check_folder(path: str, inputs: Sequence[str] = (), run_id: str = "") -> None:
     """Raise OutputError, before any work, where no file could be made under this name."""
-    with _scratch_beside(path, inputs):
+    with _scratch_beside(path, inputs, run_id):
         pass
 
 
 @contextlib.contextmanager
-def _scratch_beside(path: str, inputs: Sequence[str]) -> Iterator[str]:
+def _scratch_beside(path: str, inputs: Sequence[str], run_id: str) -> Iterator[str]:
     """A temporary folder beside an output; OutputError where there can be none."""
     target = Path(path)
     if target.is_dir():
@@ -91,7 +93,7 @@ def _scratch_beside(path: str, inputs: Sequence[str]) -> Iterator[str]:
     if not target.parent.is_dir():
         raise OutputError(f"The folder {target.parent} does not exist.", "Choose another one.")
     try:
-        with tempfile.TemporaryDirectory(prefix=".rasd-", dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=f".rasd-{run_id}-", dir=target.parent) as folder:
             yield folder
     except OSError as error:
         if isinstance(error, OutputError):
