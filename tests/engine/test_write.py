@@ -374,7 +374,7 @@ def test_a_shape_that_does_not_fit_the_window_is_a_mistake(tmp_path):
 def test_what_is_tried_before_a_run_bears_its_name_and_goes_where_the_run_is_killed(
     tmp_path, monkeypatch
 ):
-    """The engine may be killed while it tries a driver; QGIS then removes what bears the run's id."""
+    """The engine may be killed while it tries a driver; QGIS then removes what bears its id."""
     run, seen = "0123456789abcdef", []
     source = RasterSource("a.tif")
     request = FuseRequest(run, source, source, output=str(tmp_path / "a.tif"))
