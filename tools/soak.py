@@ -318,6 +318,8 @@ def save(minutes: float, soak: Soak) -> None:
     rows += [[f"ended with a {name}", counts.get(name, 0)] for name in ("result", "sentence")]
     names = {"real cancels": "starts and cancels of the engine", "stub cancels": "… of a stub"}
     rows += [[words, counts.get(name, 0)] for name, words in names.items()]
+    whole = counts.get("whole though untold", 0)
+    rows.append(["outputs whole though their engine was killed", whole])
     rows += [[f"**{name}**", counts.get(name, 0)] for name in bad]
     body = (
         f"{minutes:g} minutes of random requests with random faults, each checked for its pixels "
