@@ -1,10 +1,11 @@
 """What the routing ratio trades, measured: the curves that the fusion dialog shows.
 
-    python benchmarks routing-curve [--minutes M]
+    python benchmarks routing-curve
 
-One model is trained on the demo's pair. Then each ratio runs in a process of its own: the network's
-processor time and the growth of memory on the scene laid out 3 x 3 times, and PSNR on the scene
-itself. The result goes to resources/curves/routing.json, where the dialog reads it.
+The bundled model on the demo's pair. Each ratio runs in a process of its own: the processor time of
+what is told the network and of the network, and the growth of memory, on the scene laid out 3 x 3
+times, and PSNR on the scene itself. The result goes to resources/curves/routing.json, where the
+dialog reads it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ ONE = "--one"
 def main(arguments: list[str]) -> int:
     """Measure every ratio, write the curves; 1 where a ratio's process failed."""
     parser = argparse.ArgumentParser(prog="routing-curve")
-    parser.add_argument("--minutes", type=float, default=3.0, help="of training (3)")
     parser.add_argument(ONE, nargs=2, metavar=("RATIO", "FOLDER"), help="used by itself")
     options = parser.parse_args(arguments)
     if options.one:
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepare(folder, options.minutes)
+        prepare(folder)
         rows = [_in_own_process(ratio, folder) for ratio in RATIOS]
     CURVES.parent.mkdir(parents=True, exist_ok=True)
     CURVES.write_text(json.dumps(as_curves(rows), indent=1) + "\n", encoding="utf-8")
@@ -54,22 +54,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def prepare(folder: Path, minutes: float) -> None:
-    """Write the pair, the same laid out TIMES x TIMES, and a model trained on the pair."""
+def prepare(folder: Path) -> None:
+    """Write the pair, and the same laid out TIMES x TIMES."""
     pair = indian_pines.load_pair()
     rasters.write_pair(folder, pair)
     (folder / "wide").mkdir()
     rasters.write_pair(folder / "wide", _widened(pair))
-    values = _fuse(folder, 0.5, "model.tif", training_minutes=minutes, model_output="m.safetensors")
-    print(f"trained {values['TRAINING_STEPS']} steps", file=sys.stderr, flush=True)
 
 
 def measure_one(ratio: float, folder: Path) -> dict[str, float]:
     """Seconds of processor, MiB of memory and dB at one ratio; run in a process of its own."""
-    from ..rasd_qgis.engine.scene import network
+    from ..rasd_qgis.engine.general import network
 
     values: dict[str, float] = {"ratio": ratio}
-    inner, spent = network.SceneNetwork.fuse, []
+    inner, spent = network.GeneralNetwork.fuse, []
 
     def timed(self: Any, *rest: Any) -> Any:
         started = time.process_time()
@@ -77,16 +75,16 @@ def measure_one(ratio: float, folder: Path) -> dict[str, float]:
         spent.append(time.process_time() - started)
         return fused
 
-    network.SceneNetwork.fuse = timed  # type: ignore[method-assign, assignment]
+    network.GeneralNetwork.fuse = timed  # type: ignore[method-assign, assignment]
     name = f"r{ratio:g}.tif"
-    _fuse(folder, ratio, name, model="file", model_file="m.safetensors")
+    _fuse(folder, ratio, name)
     reference = rasters.read(folder / "reference.tif")
     values["psnr"] = metrics.psnr(rasters.read(folder / name), reference)
     before = _most_mib()
     runs = []
     for _ in range(REPEATS):
         spent.clear()
-        _fuse(folder / "wide", ratio, name, model="file", model_file="../m.safetensors")
+        _fuse(folder / "wide", ratio, name)
         runs.append(sum(spent))
     return values | {"seconds": min(runs), "mib": _most_mib() - before}
 
@@ -96,7 +94,7 @@ def as_curves(rows: list[dict[str, float]]) -> dict[str, Any]:
     first = rows[0]
     return {
         "scene": "Indian Pines, ratio 4",
-        "how": "python benchmarks routing-curve; one thread; time of the network alone",
+        "how": "python benchmarks routing-curve; one thread; time of a tile",
         "seconds_at_0": round(first["seconds"], 3),
         "mib_at_0": round(first["mib"], 1),
         "ratios": [row["ratio"] for row in rows],
@@ -124,21 +122,18 @@ def _one(ratio: float, folder: Path, settings: dict[str, str]) -> dict[str, floa
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def _fuse(folder: Path, ratio: float, output: str, **settings: Any) -> dict[str, Any]:
+def _fuse(folder: Path, ratio: float, output: str) -> dict[str, Any]:
     from ..rasd_qgis.engine.pipeline import fuse
     from ..rasd_qgis.engine.service.report import Reporter
 
-    for name in ("model_file", "model_output"):
-        if name in settings:
-            settings[name] = str(folder / settings[name])
     request = FuseRequest(
         "0123abcd",
         RasterSource(str(folder / "hyperspectral.tif")),
         RasterSource(str(folder / "multispectral.tif")),
         str(folder / output),
+        model="bundled",
         routing_ratio=ratio,
         device="cpu",
-        **settings,
     )
     return fuse(request, Reporter(StringIO()))
 
