@@ -84,7 +84,7 @@ def test_the_table_tells_the_gain_over_the_best_classical(reports: list[dict]) -
     (line,) = [line for line in text.splitlines() if "+1.50 / -0.500" in line and "×2" in line]
     assert line.split(" | ")[1:3] == ["30.00 / 2.000", "40.00 / 3.000"]
     assert "| small | 41.00 / 2.500 | +1.50 / -1.000 |" in text
-    assert "rasd-scene: 2 steps, seed 0." in text
+    assert "rasd-scene: steps 2, seed 0." in text
 
 
 def test_reports_are_read_from_their_folder(tmp_path: Path, reports: list[dict]) -> None:

@@ -81,7 +81,7 @@ def check_folder(path: str, inputs: Sequence[str] = (), run_id: str = "") -> Non
 
 
 @contextlib.contextmanager
-def _scratch_beside(path: str, inputs: Sequence[str], run_id: str) -> Iterator[str]:
+def _scratch_beside(path: str, inputs: Sequence[str], run_id: str = "") -> Iterator[str]:
     """A temporary folder beside an output; OutputError where there can be none."""
     target = Path(path)
     if target.is_dir():
