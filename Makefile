@@ -71,7 +71,7 @@ bench-peers: $(STAMPS)/venv-engine-test  ## Figures against the classical method
 	$(VENV_ENGINE_TEST)/bin/python benchmarks peers $(BUILD)/bench-peers $(BENCH)
 
 .PHONY: train-bundled
-train-bundled: $(STAMPS)/venv-engine-test  ## Train models/pretrained anew, or on; WITHOUT=EnMAP: lacking a sensor (an hour or two)
+train-bundled: $(STAMPS)/venv-engine-test  ## Train models/pretrained anew, or on; WITHOUT=EnMAP: lacking a sensor (an hour)
 	OMP_NUM_THREADS=1 $(VENV_ENGINE_TEST)/bin/python benchmarks train-bundled \
 	    $(BUILD)/train-bundled$(if $(WITHOUT),-without-$(WITHOUT) --without $(WITHOUT)) $(BENCH)
 
