@@ -124,7 +124,7 @@ def train(network: RASDFuNet, auto: bool, course: Course, lessons: Sequence[Exam
     network.train()
     for step in range(course.steps):
         start, guide, target = batch(lessons, course, random)
-        ratio = float(random.random())  # nosec B311
+        ratio = float(random.random())
         by_content = auto and step % 2 == 1
         image = network(start, guide, ratio**2 if by_content else ratio, by_content).image
         optimiser.zero_grad(set_to_none=True)

@@ -62,7 +62,7 @@ def mixture(side: int) -> Pair:
     """Smooth shares of a few smooth spectra, with noise: a square of `side` fine pixels."""
     random = np.random.default_rng(side)
     rows, columns = np.mgrid[0:side, 0:side] / side
-    angles = random.uniform(-60, 60, (2, SPECTRA, 1, 1))  # nosec B311
+    angles = random.uniform(-60, 60, (2, SPECTRA, 1, 1))
     shares = 1 + np.sin(angles[0] * rows + angles[1] * columns)
     centres, place = np.linspace(0, 1, SPECTRA)[:, None], np.linspace(0, 1, BANDS)
     spectra = np.exp(-(((place - centres) / 0.15) ** 2))

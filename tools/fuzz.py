@@ -76,7 +76,7 @@ def run_target(name: str, seconds: float, seed: int) -> dict[str, int]:
             os.pwrite(trace, b"%020d" % number, 0)
             signal.alarm(MOST_SECONDS)  # its default action ends a process that hangs in C
             try:
-                counts[target.attempt(random.Random(number))] += 1  # nosec B311
+                counts[target.attempt(random.Random(number))] += 1
             except Exception:
                 counts["found"] += 1
                 text = f"random.Random({number})\n{traceback.format_exc()}"

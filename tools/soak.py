@@ -278,7 +278,7 @@ def main() -> int:
     minutes = min(options.minutes, MOST_MINUTES)
     folder = Path(tempfile.mkdtemp(prefix="rasd-soak-"))
     try:
-        soak = Soak(folder, random.Random(options.seed))  # nosec B311
+        soak = Soak(folder, random.Random(options.seed))
         run(soak, minutes)
     finally:
         warm.stop()
