@@ -256,7 +256,7 @@ def gone(pid: int, seconds: float) -> bool:
 def test_ctrl_c_cancels_cleanly(command, pair):
     process, engine = started(command, pair)
     process.send_signal(signal.SIGINT)
-    assert gone(engine, 10.0)
+    assert gone(engine, 2.0)
     assert process.wait(10) == 1
     process.stdout.close()
     assert left_by(pair) == {"hs.tif", "ms.tif"}
@@ -267,7 +267,7 @@ def test_ctrl_c_cancels_cleanly(command, pair):
 def test_the_death_of_qgis_leaves_no_engine_and_no_half_of_an_output(command, pair, number):
     process, engine = started(command, pair)
     os.killpg(process.pid, number)
-    assert gone(engine, 10.0)
+    assert gone(engine, 2.0)
     process.wait(10)
     process.stdout.close()
     assert left_by(pair) == {"hs.tif", "ms.tif"}
