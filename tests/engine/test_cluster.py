@@ -27,8 +27,8 @@ from rasd_fusion.rasd_qgis.engine.cluster.storage import Storage  # noqa: E402
 from rasd_fusion.rasd_qgis.engine.mosaic import Mosaic  # noqa: E402
 from rasd_fusion.rasd_qgis.engine.rasters import write  # noqa: E402
 
-from .scenes import awaken, make_scene, run  # noqa: E402
-from .test_resume import Cut, assert_same, ended_at  # noqa: E402
+from .scenes import run  # noqa: E402
+from .test_resume import Cut, assert_same, ended_at, holed_scene  # noqa: E402
 
 SIDE, TILES = 224, 4
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
@@ -46,13 +46,7 @@ def cluster():
 def scene(tmp_path_factory):
     """A pair with a hole, a model that has a say, and what one machine makes of them."""
     folder = tmp_path_factory.mktemp("scene")
-    made = make_scene(folder, SIDE)
-    ms = made.ms.astype("float32")
-    ms[:, 5:9, 5:9] = np.nan
-    paths = made.write_hs((8 * made.hs).round().astype("uint16")), made.write_ms(ms)
-    model = str(folder / "model.safetensors")
-    run(folder, *paths, training_steps=0, model_output=model)
-    awaken(model)
+    *paths, model = holed_scene(folder)
     return (*paths, model, run(folder, *paths, **settings(folder, model)))
 
 

@@ -30,10 +30,8 @@ class Cut(BaseException):
     """As an interrupt from the keyboard."""
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory):
-    """A pair of four tiles with a hole in the first, a model that has a say, and the result."""
-    folder = tmp_path_factory.mktemp("scene")
+def holed_scene(folder):
+    """The paths of a pair with a hole in its first tile and of a model that has a say."""
     made = make_scene(folder, SIDE)
     ms = made.ms.astype("float32")
     ms[:, 5:9, 5:9] = np.nan
@@ -41,6 +39,14 @@ def scene(tmp_path_factory):
     model = str(folder / "model.safetensors")
     run(folder, *paths, training_steps=0, model_output=model)
     awaken(model)
+    return (*paths, model)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """A pair of four tiles with a hole in the first, a model that has a say, and the result."""
+    folder = tmp_path_factory.mktemp("scene")
+    *paths, model = holed_scene(folder)
     whole = run(folder, *paths, **settings(folder, model, resumable=False))
     return (*paths, model, whole)
 

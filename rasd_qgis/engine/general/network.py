@@ -55,11 +55,6 @@ class GeneralNetwork:
         """Where it is."""
         return self.calibration.device
 
-    @property
-    def stages(self) -> int:
-        """Of the network."""
-        return self.network.config.stages
-
     def to(self, device: torch.device) -> GeneralNetwork:
         """The same on that device."""
         study = None if self.study is None else _moved(self.study, device)

@@ -110,11 +110,6 @@ class Study:
             level.bands[unit.isfinite()].square().sum(0).mean().sqrt().clamp_min(1e-9).float(),
         )
 
-    @property
-    def components(self) -> int:
-        """How many the network works in."""
-        return self.basis.shape[1]
-
     def start(self, coarse: Tensor, guide: Tensor, look: Observation) -> Tensor:
         """Coarse (B, h, w) and guide (b, H, W) → the image that the network starts from."""
         estimate = self.forms.posterior.estimate(coarse, guide, look)
