@@ -17,6 +17,7 @@ import torch
 from rasterio.windows import Window
 from torch import Tensor
 
+from ...models.multiscale import SCALE
 from ..contract.errors import OutputError
 from ..contract.request import ConfidenceRequest
 from .model.card import model_hash
@@ -115,6 +116,8 @@ class Maps:
             for path_of, bands, encoding in kinds
         ]
         self._low, self._all = np.zeros(len(request.ratios)), 0
+        # A point of the coarse scale is SCALE² pixels of its map.
+        self._points = np.tile((SCALE**2, 1), fusion.model.network.config.stages)
 
     def __enter__(self) -> Maps:
         with ExitStack() as stack:
@@ -160,9 +163,9 @@ class Maps:
             first += writer.spectral.count
             if writer.encoding.dtype == "uint8":
                 values = (values > 0.5).astype(np.float32)
-                self._low[number // 2] += values[:, valid].mean(axis=0).sum()
+                self._low[number // 2] += self._points @ (values[:, valid] > 0).sum(axis=1)
             stored.append(writer.stored(values, valid))
-        self._all += int(valid.sum())
+        self._all += int(valid.sum() * self._points.sum())
         return stored
 
     def put(self, layer: int, window: Window, values: np.ndarray) -> None:

@@ -76,7 +76,8 @@ def test_the_routing_is_by_confidence(tmp_path, trained):
     assert set(np.unique(routing)) == {0, 1}
     for mask, trust in zip(routing, maps[1:]):
         assert trust[mask == 1].min() >= trust[mask == 0].max()
-    assert values["LOW_RANK_SHARES"] == [pytest.approx(routing.mean())]
+    fine, coarse = routing[0::2].mean(), routing[1::2].mean()
+    assert values["LOW_RANK_SHARES"] == [pytest.approx((fine + coarse / 64) / (1 + 1 / 64))]
     assert 0.35 < routing.mean() < 0.65
 
 
