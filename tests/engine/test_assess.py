@@ -190,7 +190,7 @@ def test_without_a_reference_a_worse_image_is_told_from_a_better_one(run, pair, 
     inputs = {name: pair[name] for name in ("hyperspectral", "multispectral")}
     good, _ = run(pair["reference"], **inputs)
     assert good["PSNR"] is None
-    assert good["BY_BAND"] == {}
+    assert set(good["BY_BAND"]) == {"CONSISTENCY_HS"}
     truth = scene()
     spoilt = truth + np.random.default_rng(1).normal(0, 300, truth.shape).astype("float32")
     noisy, _ = run(make_raster(spoilt), **inputs)
@@ -371,9 +371,9 @@ def test_the_report_stands_alone_and_tells_the_figures(run, pair, make_raster, t
     for figure in ("PSNR", "SAM", "ERGAS", "SSIM", "QNR", "CONSISTENCY_HS", "Q2N"):
         assert f"{values[figure]:,.5g}" in words, figure
     assert f"peak {values['PEAK']:,.5g}" in words
-    assert page.tags.count("svg") == 5 + 3
+    assert page.tags.count("svg") == 5 + 3 + 1 + 3
     assert page.tags.count("polyline") > 30
-    assert page.tags.count("img") == 4
+    assert page.tags.count("img") == 4 + 5
     picture = base64.b64decode(page.addresses[0].partition(",")[2])
     with rasterio.MemoryFile(picture) as file, file.open() as image:
         assert image.shape == (HEIGHT, WIDTH)
@@ -381,11 +381,34 @@ def test_the_report_stands_alone_and_tells_the_figures(run, pair, make_raster, t
         assert image.read(1).std() > 20
 
 
-def test_a_report_without_reference_or_wavelengths(run, pair, make_raster, tmp_path):
+def test_a_report_without_reference_shows_where_the_inputs_disagree(
+    run, pair, make_raster, tmp_path
+):
     inputs = {name: pair[name] for name in ("hyperspectral", "multispectral")}
+    fused = scene()
+    wrong = fused.max() / 4
+    fused[2, : HEIGHT // 2] += wrong
     report = tmp_path / "report.html"
-    run(make_raster(scene()), **inputs, report=str(report))
+    values, _ = run(make_raster(fused, describe=waves), **inputs, report=str(report))
     page = Page(report.read_text(encoding="utf-8"))
-    assert page.tags.count("svg") == page.tags.count("img") == 0
+    assert page.tags.count("img") == 5
+    assert page.tags.count("svg") == 1 + 3
+    told = np.array(values["BY_BAND"]["CONSISTENCY_HS"])
+    # Shares of one range: their mean square is that of the whole figure.
+    assert np.sqrt((told**2).mean()) == pytest.approx(values["CONSISTENCY_HS"])
+    with rasterio.open(pair["hyperspectral"]) as dataset:
+        span = np.ptp(dataset.read())
+    assert told[2] == pytest.approx(wrong / span * np.sqrt(0.5), rel=0.1)
+    assert np.delete(told, 2).max() < told[2] / 10
+    # The error map, last but one of the pictures, is bright where the fault is, and there alone.
+    picture = base64.b64decode(page.addresses[3].partition(",")[2])
+    with rasterio.MemoryFile(picture) as file, file.open() as image:
+        red = image.read(1).astype(float)
+    middle = len(red) // 2
+    assert red[1 : middle - 1].min() > red[middle + 1 : -1].max() + 50
+
+
+def test_a_report_without_wavelengths(run, make_raster, tmp_path):
+    report = tmp_path / "report.html"
     run(make_raster(scene() + 1), reference=make_raster(scene()), report=str(report))
     assert " ".join(Page(report.read_text(encoding="utf-8")).words).count("wavelength") == 0

@@ -8,6 +8,7 @@ back. Both inputs are aligned as for a fusion.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ from ..scene.reduce import LEAST_SEEN
 from ..sensors.observe import Observation, centred, seen
 from ..service.report import Reporter
 from .blocks import SIDE, PairwiseQ, distortions, qnr, window_side
+from .figures import Comparison
+from .samples import Sample, pick
+from .thumbnail import Thumbnail, shown_bands
 
 # The least side of a block in coarse pixels; smaller ones tell little of a covariance.
 LEAST_BLOCK = 8
@@ -48,7 +52,7 @@ class InputPair:
     """A fused raster on the ground of its inputs, by the bands that are good in both.
 
     bands: their indices; guide_bands: those of the guide. sigma: of the PSF, in coarse pixels.
-    side: of a block in coarse pixels.
+    side: of a block in coarse pixels. colours, guide_colours: places among both that are shown.
     """
 
     pair: Alignment
@@ -57,6 +61,8 @@ class InputPair:
     guide_bands: np.ndarray
     sigma: float
     side: int
+    colours: list[int]
+    guide_colours: list[int]
 
     @classmethod
     def of(cls, fused: Raster, pair: Alignment, sigma: float) -> InputPair:
@@ -76,7 +82,10 @@ class InputPair:
         placed = place(fused, pair.fine, bands, pair.ms.name)
         ratio = math.sqrt(pair.rows.ratio * pair.cols.ratio)
         side = max(LEAST_BLOCK, round(SIDE / ratio))
-        return cls(pair, placed, bands, np.flatnonzero(pair.ms.good), sigma, side)
+        guide_bands = np.flatnonzero(pair.ms.good)
+        colours = shown_bands(bands, fused.spectral, pair.hs.spectral)
+        guide_colours = shown_bands(guide_bands, pair.ms.spectral)
+        return cls(pair, placed, bands, guide_bands, sigma, side, colours, guide_colours)
 
     @property
     def ratio(self) -> float:
@@ -109,12 +118,28 @@ class InputPair:
         return Views(*views, whole & torch.from_numpy(known))
 
 
-def judge_consistency(pair: InputPair, reporter: Reporter) -> dict[str, float | None]:
-    """D_λ, D_s, QNR and the consistency with both inputs, by their names in the run's result."""
+@dataclass(frozen=True)
+class Impression:
+    """figures: by their names in the run's result. by_band: the same by the bands that count.
+
+    coarse: thumbnails of the hyperspectral image (3), the error of the fused one seen again and
+    its angle; fine: of the fused image (3) and the guide (3). samples: on coarse pixels.
+    """
+
+    figures: Mapping[str, float | None]
+    by_band: Mapping[str, Sequence[float]]
+    coarse: Thumbnail
+    fine: Thumbnail
+    samples: list[Sample]
+
+
+def judge_consistency(pair: InputPair, reporter: Reporter) -> Impression:
+    """D_λ, D_s, QNR and the consistency with both inputs, and where they disagree."""
     count = len(pair.bands) + len(pair.guide_bands)
     coarse_q, fine_q = PairwiseQ(count), PairwiseQ(count)
     hyperspectral, multispectral = Consistency(), Consistency()
-    sensor = Regression(len(pair.bands), count)
+    sensor, again = Regression(len(pair.bands), count), Comparison(len(pair.bands))
+    coarse, fine = Thumbnail(5, pair.pair.coarse_shape), Thumbnail(6, pair.pair.fine.shape)
     tile = window_side(math.ceil(count * pair.ratio**2), pair.side)
     places = list(boxes(pair.pair.coarse_shape, tile))
     phase = reporter.phase("seeing it by both sensors", 0.5, 0.65)
@@ -125,6 +150,9 @@ def judge_consistency(pair: InputPair, reporter: Reporter) -> dict[str, float | 
             inputs = torch.cat((views.hyperspectral, views.guide))
             coarse_q.add(inputs, views.valid, pair.side)
             sensor.add(inputs[:, views.valid])
+            maps = again.add(views.fused, views.hyperspectral, views.valid)
+            colours = _shown(views.hyperspectral[pair.colours], views.valid)
+            coarse.add(box[0], box[2], torch.cat((colours, torch.stack(maps).float())))
         phase.progress((done + 1) / len(places))
     if not sensor.pixels:
         raise InputError(
@@ -140,15 +168,40 @@ def judge_consistency(pair: InputPair, reporter: Reporter) -> dict[str, float | 
         fine_q.add(torch.cat((fused, guide)), valid, side)
         view = torch.einsum("Bb,Bhw->bhw", gains, fused) + constant[:, None, None]
         multispectral.add(view, guide, valid)
+        colours = torch.cat((fused[pair.colours], guide[pair.guide_colours]))
+        fine.add(box[0], box[2], _shown(colours, valid))
         phase.progress((done + 1) / len(places))
     spectral, spatial = distortions(fine_q.mean, coarse_q.mean, len(pair.bands))
-    return {
+    figures = {
         "D_LAMBDA": spectral,
         "D_S": spatial,
         "QNR": qnr(spectral, spatial),
         "CONSISTENCY_HS": hyperspectral.error,
         "CONSISTENCY_MS": multispectral.error,
     }
+    by_band = {"CONSISTENCY_HS": _shares(again.rmse, hyperspectral.error)}
+    return Impression(figures, by_band, coarse, fine, _spectra(pair, coarse))
+
+
+def _shown(colours: Tensor, valid: Tensor) -> Tensor:
+    return torch.where(valid, colours, torch.nan)
+
+
+def _shares(errors: list[float], total: float) -> list[float]:
+    """RMSE by band as shares of the range of which `total` is the share of all bands' RMSE."""
+    whole = math.sqrt(math.fsum(error**2 for error in errors) / len(errors))
+    return [total * error / whole if whole else 0.0 for error in errors]
+
+
+def _spectra(pair: InputPair, coarse: Thumbnail) -> list[Sample]:
+    """Of a few coarse pixels: the fused image seen again, and the hyperspectral one."""
+    samples = []
+    for name, row, col in pick(coarse):
+        views = pair.coarse(row, row + 1, col, col + 1)
+        if views is not None:
+            both = views.fused[:, 0, 0].tolist(), views.hyperspectral[:, 0, 0].tolist()
+            samples.append(Sample(name, *both))
+    return samples
 
 
 @dataclass

@@ -26,11 +26,10 @@ from ..rasters.write import OutputRaster
 from ..service.report import Reporter
 from .blocks import HypercomplexQ, window_side
 from .figures import Comparison, mean
+from .samples import Sample, pick
 from .structure import MARGIN, Structure
 from .thumbnail import Thumbnail, shown_bands
 
-# Pixels whose spectra are shown, by the share of pixels with a smaller angle.
-SAMPLES = ((0.5, "median angle"), (0.95, "95th percentile of the angle"), (1.0, "largest angle"))
 ERROR, ANGLE = "RMSE over the bands", "spectral angle in degrees"
 
 Box = tuple[int, int, int, int]
@@ -164,14 +163,6 @@ class Maps:
                 writer.write(window, image, np.isfinite(image[0]))
 
 
-class Sample(NamedTuple):
-    """A pixel's name and its two spectra, by the bands that count."""
-
-    name: str
-    fused: list[float]
-    reference: list[float]
-
-
 def judge(
     pair: ReferencePair,
     request: AssessRequest,
@@ -218,19 +209,11 @@ def judge(
     return Judgement(figures, by_band, peaks, shown)
 
 
-def sample_spectra(pair: ReferencePair, angles: np.ndarray, step: int) -> list[Sample]:
-    """Spectra of the pixels whose angle is at the shares in SAMPLES of all that are shown.
-
-    angles: (rows, cols), every step-th pixel's, NaN where there is none.
-    """
-    ordered = np.argsort(angles, axis=None)[: int(np.isfinite(angles).sum())]
+def sample_spectra(pair: ReferencePair, shown: Thumbnail) -> list[Sample]:
+    """Spectra of a few pixels of a judgement's thumbnails, from the usual to the worst."""
     samples = []
-    for share, name in SAMPLES:
-        if not len(ordered):
-            break
-        place = int(ordered[round(share * (len(ordered) - 1))])
-        row, col = (step * int(index) for index in np.unravel_index(place, angles.shape))
+    for name, row, col in pick(shown):
         part = pair.read((row, row + 1, col, col + 1))
         fused, reference = part.fused[:, 0, 0].tolist(), part.reference[:, 0, 0].tolist()
-        samples.append(Sample(f"{name}, row {row + 1}, column {col + 1}", fused, reference))
+        samples.append(Sample(name, fused, reference))
     return samples

@@ -40,8 +40,7 @@ def assess(request: AssessRequest, reporter: Reporter) -> dict[str, Any]:
         if reference:
             _against_reference(report, reference, reporter)
         if inputs:
-            report.figures |= judge_consistency(inputs, reporter)
-            report.blocks = f"{round(inputs.side * inputs.ratio)} fine, {inputs.side} coarse pixels"
+            _against_inputs(report, inputs, reporter)
         if request.report:
             reporter.phase("writing the report", 0.9, 1.0)
             write_report(request.report, report)
@@ -80,12 +79,19 @@ def _against_reference(report: Report, reference: Raster, reporter: Reporter) ->
         judgement = judge(pair, request, report.figures["RATIO"], maps, reporter)
     report.judgement, report.bands = judgement, pair.bands.tolist()
     report.figures |= judgement.figures
-    report.by_band = {
-        name: spread(values, report.bands, fused.count)
-        for name, values in judgement.by_band.items()
-    }
-    angles = judgement.shown.pixels[-1]
-    report.samples = sample_spectra(pair, angles, judgement.shown.step)
+    for name, values in judgement.by_band.items():
+        report.by_band[name] = spread(values, report.bands, fused.count)
+    report.samples = sample_spectra(pair, judgement.shown)
+
+
+def _against_inputs(report: Report, inputs: InputPair, reporter: Reporter) -> None:
+    """Fill the report with what the inputs tell."""
+    impression, bands = judge_consistency(inputs, reporter), inputs.bands.tolist()
+    report.impression, report.seen_bands = impression, bands
+    report.figures |= impression.figures
+    for name, values in impression.by_band.items():
+        report.by_band[name] = spread(values, bands, report.fused.count)
+    report.blocks = f"{round(inputs.side * inputs.ratio)} fine, {inputs.side} coarse pixels"
 
 
 def spread(values: Sequence[float | None], bands: Sequence[int], count: int) -> list[float | None]:

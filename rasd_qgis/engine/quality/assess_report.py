@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -19,7 +19,9 @@ import numpy as np
 from ...contract.errors import OutputError
 from ...contract.request import AssessRequest
 from ..rasters.read import Raster
-from .against_reference import Judgement, Sample
+from .against_inputs import Impression
+from .against_reference import Judgement
+from .samples import Sample
 from .svg import line_plot
 from .thumbnail import coloured, png_address, ramped, stretch_of
 
@@ -54,8 +56,9 @@ details{margin:1em 0}"""
 
 @dataclass
 class Report:
-    """What a report tells. bands: indices of those that count; by_band: a value a band of all.
+    """What a report tells. by_band: a value a band of all.
 
+    bands, seen_bands: indices of those compared with the reference, and with the inputs.
     blocks: side of the QNR's blocks in fine and coarse pixels, "" where there was none.
     """
 
@@ -63,9 +66,11 @@ class Report:
     fused: Raster
     bands: Sequence[int]
     figures: dict[str, Any]
-    by_band: Mapping[str, Sequence[float | None]]
+    by_band: dict[str, list[float | None]]
     judgement: Judgement | None = None
     samples: Sequence[Sample] = ()
+    impression: Impression | None = None
+    seen_bands: Sequence[int] = ()
     blocks: str = ""
 
 
@@ -93,7 +98,9 @@ def page(report: Report) -> str:
     if report.judgement is not None:
         body += ["<h2>Maps</h2>", _maps(report.judgement)]
         body += ["<h2>By band</h2>", _plots(report), _band_table(report)]
-        body += ["<h2>Spectra</h2>", _spectra(report)]
+        body += ["<h2>Spectra</h2>", _spectra(report, report.samples, report.bands, "reference")]
+    if report.impression is not None:
+        body += ["<h2>Seen again by the hyperspectral sensor</h2>", _seen_again(report)]
     body.append(f"<small>{escape(_made_by(report))}</small>")
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>'
@@ -130,14 +137,40 @@ def _maps(judgement: Judgement) -> str:
     pixels = judgement.shown.pixels
     limits = stretch_of(pixels[3:6])
     pictures = [
-        ("fused", coloured(pixels[:3], limits)),
-        ("reference", coloured(pixels[3:6], limits)),
+        _figure(coloured(pixels[:3], limits), "fused"),
+        _figure(coloured(pixels[3:6], limits), "reference"),
     ]
-    for values, name, unit in ((pixels[6], "error (RMSE over bands)", ""), (pixels[7], "SAM", "°")):
+    return "".join(pictures) + _error_maps(*pixels[6:8])
+
+
+def _seen_again(report: Report) -> str:
+    """What the inputs show: the images, where and in which bands they disagree, a few spectra."""
+    if report.impression is None:
+        return ""
+    fine, coarse = report.impression.fine.pixels, report.impression.coarse.pixels
+    limits, name = stretch_of(coarse[:3]), "CONSISTENCY_HS"
+    pictures = [
+        _figure(coloured(fine[:3], limits), "fused"),
+        _figure(coloured(coarse[:3], limits), "hyperspectral"),
+        _figure(coloured(fine[3:], stretch_of(fine[3:])), "multispectral"),
+    ]
+    places, axis = _places(report)
+    plot = line_plot(
+        _title(name), axis, "RMSE, share of range", places, {name: report.by_band[name]}
+    )
+    spectra = _spectra(report, report.impression.samples, report.seen_bands, "input")
+    return "".join(pictures) + _error_maps(*coarse[3:]) + plot + spectra
+
+
+def _error_maps(error: np.ndarray, angle: np.ndarray) -> str:
+    """Both maps in the ramp's colours, the little that is brightest saturated."""
+    pictures = []
+    for values, name, unit in ((error, "error (RMSE over bands)", ""), (angle, "SAM", "°")):
         seen = values[np.isfinite(values)]
         greatest = float(np.quantile(seen, BRIGHTEST)) if seen.size else 0.0
-        pictures.append((f"{name}, 0 to {_number(greatest)}{unit}", ramped(values, greatest)))
-    return "".join(_figure(picture, caption) for caption, picture in pictures)
+        caption = f"{name}, 0 to {_number(greatest)}{unit}"
+        pictures.append(_figure(ramped(values, greatest), caption))
+    return "".join(pictures)
 
 
 def _figure(picture: np.ndarray, caption: str) -> str:
@@ -156,18 +189,13 @@ def _plots(report: Report) -> str:
     )
 
 
-def _spectra(report: Report) -> str:
+def _spectra(report: Report, samples: Sequence[Sample], bands: Sequence[int], other: str) -> str:
+    """A plot a sample. other: what the fused spectrum is compared with."""
     places, name = _places(report)
-    counted = [places[band] for band in report.bands]
+    counted = [places[band] for band in bands]
     return "".join(
-        line_plot(
-            sample.name,
-            name,
-            "value",
-            counted,
-            {"fused": sample.fused, "reference": sample.reference},
-        )
-        for sample in report.samples
+        line_plot(sample.name, name, "value", counted, {"fused": sample.fused, other: sample.other})
+        for sample in samples
     )
 
 
