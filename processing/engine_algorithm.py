@@ -30,6 +30,7 @@ from .outputs import MainThread, check_outputs, layers_showing, refuse_open_file
 from .responsive import ResponsiveFeedback
 from .styles import Look, apply_look, error_ramp, natural_colour, save_style
 from .translation import tr
+from .values import with_words
 
 AnyRequest = TypeVar("AnyRequest", bound=Request)
 
@@ -128,7 +129,7 @@ class EngineAlgorithm(NeedsEngine, Generic[AnyRequest]):
         """False, with one sentence, where no run could begin."""
         try:
             require_engine()
-            checked = self.form.check(self, parameters, context)
+            checked = self.form.check(self, with_words(self, parameters), context)
         except RasdError as error:
             return False, str(error)
         return super().checkParameterValues(checked, context)
@@ -142,7 +143,7 @@ class EngineAlgorithm(NeedsEngine, Generic[AnyRequest]):
         """Turn the layers into a request, while they may be touched."""
         try:
             require_engine()
-            request = self.form.make_request(self, parameters, context)
+            request = self.form.make_request(self, with_words(self, parameters), context)
             check_outputs(request)
             self._showing = layers_showing(context.project(), self._made(request))
             refuse_open_files(context.project(), self._showing)

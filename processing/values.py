@@ -12,6 +12,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
+    QgsProcessingParameterEnum,
     QgsRasterLayer,
 )
 
@@ -69,6 +70,27 @@ def with_layers(
     """The values with layers in place of their names, as QGIS's own checks understand them."""
     given = [name for name in names if not is_empty(values.get(name))]
     return {**values, **{name: raster_layer(algorithm, values, name, context) for name in given}}
+
+
+def with_words(algorithm: QgsProcessingAlgorithm, values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the words of choices for their numbers; InputError where one is neither.
+
+    The command line's help offers numbers for every choice, and QGIS knows ours by words alone.
+    """
+    worded = dict(values)
+    for choice in algorithm.parameterDefinitions():
+        value = values.get(choice.name())
+        if not isinstance(choice, QgsProcessingParameterEnum) or not isinstance(value, (str, int)):
+            continue
+        words = choice.options()
+        if str(value).isdecimal() and int(value) < len(words):
+            worded[choice.name()] = words[int(value)]
+        elif not is_empty(value) and value not in words:
+            raise InputError(
+                tr("{}: “{}” is none of {}.").format(choice.name(), value, ", ".join(words)),
+                tr("Choose one of these."),
+            )
+    return worded
 
 
 def is_empty(value: Any) -> bool:

@@ -748,6 +748,14 @@
         <translation>{}：“{}”无法作为栅格打开。</translation>
     </message>
     <message>
+        <source>Choose one of these.</source>
+        <translation>请从中选择一项。</translation>
+    </message>
+    <message>
+        <source>{}: “{}” is none of {}.</source>
+        <translation>{}：“{}”不在以下选项之中：{}。</translation>
+    </message>
+    <message>
         <source>Reading wavelengths</source>
         <translation>正在读取波长</translation>
     </message>

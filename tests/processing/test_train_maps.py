@@ -16,6 +16,7 @@ from osgeo import gdal
 from processing.gui.Postprocessing import handleAlgorithmResults
 from qgis.core import (
     QgsPalettedRasterRenderer,
+    QgsProcessingFeedback,
     QgsProcessingOutputMultipleLayers,
     QgsProcessingParameterDefinition,
     QgsRasterLayer,
@@ -131,6 +132,8 @@ REFUSED = [
     ({"INPUTS_HS": ["{0}"]}, "make no pairs"),
     ({"RESPONSE": "table"}, "no table"),
     ({"RATIO": 4, "KERNEL_SIZE": 5}, "even kernel"),
+    ({"LAYOUT": "kave"}, "LAYOUT: “kave” is none of cave, icvl, kaist."),
+    ({"LAYOUT": 3}, "LAYOUT: “3” is none of cave, icvl, kaist."),
 ]
 
 
@@ -147,6 +150,16 @@ def test_what_cannot_be_trained_on_is_refused_before_the_engine(
     fine, sentence = train.checkParameterValues(ground.train(**filled), context)
     assert not fine
     assert word in sentence
+
+
+def test_a_choice_may_be_told_by_its_number_as_the_command_line_offers(
+    train, ground, context, looks_ready
+):
+    words = {"RESPONSE": "random", "PRESET": "paper-icvl", "PHASE": "published"}
+    numbers = {"RESPONSE": "2", "PRESET": 2, "PHASE": "1"}
+    assert train.prepare(ground.train(**numbers), context, QgsProcessingFeedback())
+    request = train._request
+    assert {name: getattr(request, name.lower()) for name in words} == words
 
 
 def test_what_the_engine_refuses_ends_the_run_with_its_sentence(
