@@ -181,6 +181,13 @@ def test_minutes_are_a_budget_that_counts_what_came_before(tmp_path, small):
     assert values["STEPS"] == 2
 
 
+def test_a_model_worse_than_its_start_is_told_as_such(tmp_path, small):
+    stream = io.StringIO()
+    made = request(tmp_path, small, preset="paper-cave", ratio=4.0, steps=1)
+    assert train(made, Reporter(stream))["VALIDATION_SHARE"] > 1
+    assert "worse than the image it starts from" in stream.getvalue()
+
+
 def test_the_curve_is_a_table_and_a_picture(tmp_path, small):
     made = request(tmp_path, small)
     train(made, quiet())

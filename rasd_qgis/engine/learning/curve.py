@@ -10,12 +10,14 @@ import csv
 import io
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from ...contract.errors import OutputError
@@ -155,7 +157,8 @@ def _table(looks: Sequence[Look]) -> bytes:
 
 def _png(canvas: np.ndarray) -> bytes:
     size = {"height": HEIGHT, "width": WIDTH, "count": 3, "dtype": "uint8"}
-    with MemoryFile() as file:
+    with MemoryFile() as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.Env(), file.open(driver="PNG", **size) as dataset:
             dataset.write(np.moveaxis(canvas, 2, 0))
         return file.read()

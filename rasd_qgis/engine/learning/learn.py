@@ -237,6 +237,11 @@ def _tell(course: Course, reporter: Reporter) -> None:
             "The network found nothing to add to what it starts from; train longer, or on more "
             "images."
         )
+    elif course.best_share >= 1.0:
+        reporter.warn(
+            "The model is worse than the image it starts from, as this preset begins from nothing; "
+            "train it longer, or use the preset “laptop”."
+        )
 
 
 def _inputs(request: TrainRequest) -> list[str]:
