@@ -156,7 +156,9 @@ class Consistency:
 
     def add(self, seen: Tensor, given: Tensor, where: Tensor) -> None:
         """Two images (bands, H, W), compared where the mask (H, W) holds."""
-        seen, given = seen[:, where], given[:, where]
+        # Where all counts, nothing is copied.
+        every = bool(where.all())
+        seen, given = (image.flatten(1) if every else image[:, where] for image in (seen, given))
         if given.numel():
             # A sum a band: not every GPU knows float64, and few are quick at it.
             self._squares += float((seen - given).square().sum(1).cpu().double().sum())
