@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         for scene in options.scenes:
             side, bands = map(int, scene.split("x"))
             request = make_request(Path(folder), side, bands, TILE)
-            model = make_model(request, folder, bands, small=False)
+            model = make_model(request, folder, bands, "")
             request = replace(request, model="file", model_file=model)
             rows += measured(scene, request, options.workers)
     figures = {"rows": rows, "load": load, "tile": TILE}
