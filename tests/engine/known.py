@@ -35,8 +35,9 @@ class Known:
 
     def study(self, good: Tensor | None = None, sigma: float = DEFAULT_SIGMA) -> Study:
         """What is learnt of it. good: (B,) bool, all where None."""
-        seen = self.look.down(self.guide)
-        block = Block(self.coarse, seen, torch.ones(seen.shape[1:], dtype=torch.bool))
+        around = self.look.down_around(self.guide)
+        valid = torch.ones(self.coarse.shape[1:], dtype=torch.bool)
+        block = Block(self.coarse, around[1, 1], valid, around)
         good = torch.ones(len(self.coarse), dtype=torch.bool) if good is None else good
         return Study.of([block], self.axis, self.axis, sigma, good)
 

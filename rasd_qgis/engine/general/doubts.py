@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..rasters.align import Alignment
 from ..scene.reduce import Block
+from .registration import placed
 from .study import Study
 
 # The network was trained at ratios up to 8; beyond this a run says so.
@@ -70,7 +71,8 @@ def _unlike(study: Study, blocks: list[Block]) -> str:
     """That the two images show different things, in places or altogether."""
     posterior = study.forms.posterior
     bands = torch.cat([block.bands[:, block.valid] for block in blocks], 1)
-    guide = torch.cat([block.guide[:, block.valid] for block in blocks], 1)
+    placed_ones = [placed(block, study.move) for block in blocks]
+    guide = torch.cat([block.guide[:, block.valid] for block in placed_ones], 1)
     components = posterior.components(bands[:, :, None])[:, :, 0]
     centred = guide - posterior.guide_mean[:, None]
     missed = centred - posterior.response @ components

@@ -6,7 +6,7 @@ from .forms import KERNELS, NAMES
 from .study import GUIDE, Study
 
 # What the study tells of a component beside the forms' errors.
-FACTS = 4
+FACTS = 5
 
 
 def check_study(study: Study, bands: int, guide: int) -> None:
@@ -30,6 +30,7 @@ def check_study(study: Study, bands: int, guide: int) -> None:
                 "leading": (GUIDE, guide),
                 "detail_spread": (GUIDE,),
                 "brightness": (),
+                "move": (2,),
             },
         ),
         (

@@ -20,6 +20,7 @@ from ..scene.reduce import Block
 from ..sensors.observe import Observation
 from .forms import NAMES, Forms
 from .posterior import NOTHING
+from .registration import registered
 from .samples import Level, Lower, below, level_of, lower_of, spread
 
 COMPONENTS = 12
@@ -33,6 +34,8 @@ LEAST_ERROR = 1e-6
 MOST_TRACK = 2.0
 # Bands with fewer negative values than this share of them hold a radiance or reflectance.
 NEGATIVE = 0.01
+# Pixels of a survey beyond which their number is not told: training saw no more.
+MOST_PIXELS = 5000
 # Stands for no bound.
 UNBOUNDED = -3e38
 
@@ -44,9 +47,9 @@ class Study:
     mean, unit: (B,), of a band, and its expected error; bad bands have an infinite unit.
     basis: (B, k) orthonormal. error, contrast: (k,) expected error of the start and spread of the
     image, in units. rest: (B,) expected error outside the components, in units. floor: (B,) the
-    least value. track: (k, F) log of a form's error one scale down over the start's. facts: (k, 4).
+    least value. track: (k, F) log of a form's error one scale down over the start's. facts: (k, 5).
     leading: (3, b) of the centred guide, detail_spread: (3,). brightness: () rms of a spectrum in
-    bands of finite unit.
+    bands of finite unit. move: (2,), by which `registration` moves the guide.
     """
 
     forms: Forms
@@ -62,14 +65,21 @@ class Study:
     leading: Tensor
     detail_spread: Tensor
     brightness: Tensor
+    move: Tensor
 
     @classmethod
-    def of(cls, blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tensor) -> Study:
-        """Fit to a survey. sigma: of the PSF, coarse pixels; good: (B,) bool, bands that count.
-
-        InputError where values are beyond computing.
+    def of(
+        cls,
+        blocks: list[Block],
+        rows: Axis,
+        cols: Axis,
+        sigma: float,
+        good: Tensor,
+    ) -> Study:
+        """Fit to a survey, its guide registered first. sigma: of the PSF, coarse pixels; good: (B,)
+        bool, bands that count. InputError where values are beyond computing.
         """
-        blocks = spread(blocks)
+        blocks, move = registered(spread(blocks), good)
         level, lower = level_of(blocks, rows, cols, sigma), lower_of(blocks, rows, cols, sigma)
         forms = Forms.of(level, good)
         low = Forms.of(level_of(below(lower), rows, cols, sigma), good)
@@ -88,6 +98,7 @@ class Study:
                 torch.full_like(error, ratio),
                 _guide_misfit(forms, level).expand_as(error) / 3 + 1,
                 error.log(),
+                torch.full_like(error, _told_pixels(level)),
             ),
             1,
         )
@@ -108,6 +119,7 @@ class Study:
             leading,
             details.square().mean(1).sqrt().clamp_min(1e-6),
             level.bands[unit.isfinite()].square().sum(0).mean().sqrt().clamp_min(1e-9).float(),
+            move,
         )
 
     def start(self, coarse: Tensor, guide: Tensor, look: Observation) -> Tensor:
@@ -125,6 +137,11 @@ class Study:
         units = torch.where(self.unit.isfinite(), self.unit, 0.0)
         back = self.basis * units[:, None] * self.error
         return torch.einsum("bk,khw->bhw", back, residual)
+
+
+def _told_pixels(level: Level) -> float:
+    """How many pixels all was fitted to: of a few, what is known of errors is known badly."""
+    return math.log10(min(level.bands.shape[1], MOST_PIXELS)) - 2
 
 
 def too_large() -> InputError:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..sensors.observe import Observation
 from .forms import NAMES
+from .registration import moved
 from .study import GUIDE, Study
 
 # Changes that are weighed: the closed forms', and that which the guide asks for.
@@ -25,7 +26,7 @@ ANSWER = 1 + CHANGES + 1
 # Shared by all components: the guide, its detail, three disagreements, and the brightness.
 SHARED = 2 * GUIDE + 3 + 1
 # What the study knows of a component.
-FACTS = len(NAMES) + 4
+FACTS = len(NAMES) + 5
 CHANNELS = CHANGES + SHARED + FACTS
 # Bounds of what is told, in expected errors, in spreads of the image, and in those of the guide.
 MOST_CHANGE, MOST_IMAGE, MOST_GUIDE = 8.0, 10.0, 6.0
@@ -66,7 +67,8 @@ def given(image: Tensor, changes: Tensor, shared: Tensor, facts: Tensor) -> tupl
 
 
 def tell(study: Study, coarse: Tensor, guide: Tensor, look: Observation) -> Told:
-    """Coarse (B, h, w) and guide (b, H, W), in DN, without holes."""
+    """Coarse (B, h, w) and guide (b, H, W), in DN, without holes; the guide where it lies."""
+    guide = moved(guide, study.move)
     start = study.start(coarse, guide, look)
     posterior = study.forms.posterior
     components = posterior.components(start)
@@ -77,9 +79,9 @@ def tell(study: Study, coarse: Tensor, guide: Tensor, look: Observation) -> Told
     asked = torch.einsum("kb,bhw->khw", posterior.heard, disbelieved)
     here = torch.einsum("kj,jhw->khw", turned, components)
     forms = study.forms.images(coarse, guide, look, turned)
-    wanted = [image - here for image in forms]
+    wanted = [image.sub_(here) for image in forms]
     wanted.append(torch.einsum("kj,jhw->khw", turned, asked))
-    changes = torch.stack(wanted, 1).clamp(-MOST_CHANGE, MOST_CHANGE)
+    changes = torch.stack(wanted, 1).clamp_(-MOST_CHANGE, MOST_CHANGE)
     scaled = study.basis / (study.unit[:, None] * study.contrast)
     image = torch.einsum("bk,bhw->khw", scaled, start - study.mean[:, None, None])
     facts = torch.cat((study.track, study.facts), 1)

@@ -18,8 +18,9 @@ from .worlds import Scene, World, draw
 
 def study_over(world: World) -> Study:
     """What a survey of a world tells, which is all of it."""
-    seen = world.look.down(world.guide)
-    blocks = [Block(world.coarse, seen, torch.ones(seen.shape[1:], dtype=torch.bool))]
+    around = world.look.down_around(world.guide)
+    valid = torch.ones(world.coarse.shape[1:], dtype=torch.bool)
+    blocks = [Block(world.coarse, around[1, 1], valid, around)]
     good = torch.ones(len(world.coarse), dtype=torch.bool)
     return Study.of(blocks, world.axis, world.axis, world.sigma, good)
 

@@ -95,10 +95,16 @@ def _for_any(
     """The network for any pair, with its study of this one."""
     sigma = DEFAULT_SIGMA if psf_sigma is None else psf_sigma
     surveying = reporter.phase("surveying", 0.05, 0.1)
-    blocks = survey(pair, sigma)
+    blocks = survey(pair, sigma, around=True)
     good = torch.from_numpy(pair.hs.good)
     study = Study.of(blocks, pair.rows, pair.cols, sigma, good)
     surveying.progress(1.0)
+    if bool(study.move.any()):
+        down, right = study.move.tolist()
+        reporter.log(
+            f"The guide lies {right:+.2f} columns and {down:+.2f} rows of its own beside the "
+            "hyperspectral image; it is moved back."
+        )
     for doubt in doubts(study, blocks, pair):
         reporter.warn(doubt)
     card = replace(

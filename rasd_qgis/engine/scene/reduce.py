@@ -38,12 +38,14 @@ RIDGES = (1e-6, 1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0)
 class Block:
     """A part of the scene on the coarse grid, in DN.
 
-    bands: (B, h, w); guide: (b, h, w) as the hyperspectral sensor sees it; valid: (h, w).
+    bands: (B, h, w); guide: (b, h, w) as the hyperspectral sensor sees it; valid: (h, w). around:
+    (3, 3, b, h, w), `Observation.down_around` of the guide, where it is wanted.
     """
 
     bands: Tensor
     guide: Tensor
     valid: Tensor
+    around: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,22 @@ class Reduced:
     valid: Tensor
 
 
-def survey(pair: PairView, sigma: float) -> list[Block]:
-    """Blocks of the scene, all of it where it is small; InputError where nothing is valid."""
+def survey(pair: PairView, sigma: float, around: bool = False) -> list[Block]:
+    """Blocks of the scene, all of it where it is small; InputError where nothing is valid.
+
+    around: whether the blocks show it, too.
+    """
     height, width = pair.coarse_shape
     down, across = math.ceil(height / BLOCK), math.ceil(width / BLOCK)
-    bytes_a_block = 4 * BLOCK**2 * (pair.hs.count + pair.ms.count)
+    guides = 10 if around else 1
+    bytes_a_block = 4 * BLOCK**2 * (pair.hs.count + guides * pair.ms.count)
     most = max(1, SURVEY_BYTES // bytes_a_block)
     chosen = np.linspace(0, down * across - 1, min(most, down * across)).round().astype(int)
     blocks = []
     for row, col in (divmod(int(index), across) for index in chosen):
         rows = row * height // down, (row + 1) * height // down
         cols = col * width // across, (col + 1) * width // across
-        block = _block(pair, rows, cols, sigma)
+        block = _block(pair, rows, cols, sigma, around)
         if block is not None and bool(block.valid.any()):
             blocks.append(block)
     if not blocks:
@@ -149,7 +155,7 @@ def _reduced_axis(ratio: float, size: int) -> tuple[Axis, int]:
 
 
 def _block(
-    pair: PairView, rows: tuple[int, int], cols: tuple[int, int], sigma: float
+    pair: PairView, rows: tuple[int, int], cols: tuple[int, int], sigma: float, around: bool
 ) -> Block | None:
     """The block of these coarse rows and columns; None where the guide has no pixel there."""
     span = seen(pair.rows, rows, pair.fine.height, sigma)
@@ -164,5 +170,10 @@ def _block(
     whole = look.down(guide_valid.float()) > LEAST_SEEN
     whole &= centred(row_axis, shape[0], guide_valid.shape[0])[:, None]
     whole &= centred(col_axis, shape[1], guide_valid.shape[1])
-    guide = look.down(filled(guide, guide_valid))
-    return Block(torch.from_numpy(bands), guide, torch.from_numpy(bands_valid) & whole)
+    guide = filled(guide, guide_valid)
+    return Block(
+        torch.from_numpy(bands),
+        look.down(guide),
+        torch.from_numpy(bands_valid) & whole,
+        look.down_around(guide) if around else None,
+    )

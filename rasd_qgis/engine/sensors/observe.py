@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..rasters.grid import Axis
@@ -59,6 +60,18 @@ class Observation:
     def down(self, fine: Tensor) -> Tensor:
         """(…, H, W) → (…, h, w): blurred and sampled."""
         return self.down_rows @ fine @ self.down_cols.T
+
+    def down_around(self, fine: Tensor) -> Tensor:
+        """(b, H, W) → (3, 3, b, h, w): `down` of what lies a pixel above, at, and a pixel below
+        every pixel, and left, at and right of it; ends repeat.
+        """
+        height, width = fine.shape[1:]
+        padded = F.pad(fine[None], (1, 1, 1, 1), mode="replicate")[0]
+        cuts = [
+            [padded[:, row : row + height, col : col + width] for col in range(3)]
+            for row in range(3)
+        ]
+        return torch.stack([torch.stack([self.down(cut) for cut in row]) for row in cuts])
 
     def up(self, coarse: Tensor) -> Tensor:
         """(…, h, w) → (…, H, W): interpolated."""
