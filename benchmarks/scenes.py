@@ -100,9 +100,19 @@ def missing() -> list[str]:
 def _read_npz(path: Path) -> tuple[Image, NDArray[np.float64] | None]:
     """A cube (rows, columns, bands) and its wavelengths, where the file names any."""
     with np.load(path, allow_pickle=False) as data:
+        if "im20" in data.files:
+            return _sentinel_2(data["im10"], data["im20"]), None
         cube = np.moveaxis(data["cube"].astype(np.float64), 2, 0)
         named = [key for key in data.files if key.startswith("wavelengths_nm")]
         return cube, data[named[0]].astype(np.float64) if named else None
+
+
+def _sentinel_2(at_10_m: Image, at_20_m: Image) -> Image:
+    """(10, H, W): all bands of 10 and 20 m at 20 m, by wavelength: B2…B7, B8, B8A, B11, B12."""
+    rows, cols, count = at_10_m.shape
+    averaged = at_10_m.reshape(rows // 2, 2, cols // 2, 2, count).mean((1, 3))
+    parts = averaged[..., :3], at_20_m[..., :3], averaged[..., 3:], at_20_m[..., 3:]
+    return np.moveaxis(np.concatenate(parts, 2).astype(np.float64), 2, 0)
 
 
 def _read_tif(path: Path) -> tuple[Image, NDArray[np.float64] | None]:
@@ -117,4 +127,4 @@ def _read_tif(path: Path) -> tuple[Image, NDArray[np.float64] | None]:
 
 
 _Reader = Callable[[Path], "tuple[Image, NDArray[np.float64] | None]"]
-_READERS: dict[str, _Reader] = {".npz": _read_npz, ".tif": _read_tif}
+_READERS: dict[str, _Reader] = {".npz": _read_npz, ".tif": _read_tif, ".bsq": _read_tif}

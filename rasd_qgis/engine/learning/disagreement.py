@@ -18,7 +18,7 @@ from torch import Tensor
 Random = np.random.Generator
 
 # The greatest shift of pixels, in fine pixels: that of the whole, and of parts against each other.
-SHIFT, WARP = 0.5, 1.0
+SHIFT, WARP = 0.8, 1.0
 
 
 def of(random: Random, guide: Tensor) -> Tensor:

@@ -24,12 +24,16 @@ RATIOS, RATIO_SHARES = (2, 3, 4, 5, 6, 8), (0.22, 0.12, 0.28, 0.08, 0.08, 0.22)
 GUIDES, GUIDE_SHARES = (3, 4, 5, 6, 8, 10, 12), (0.26, 0.22, 0.1, 0.1, 0.1, 0.16, 0.06)
 # The noise of both images in two worlds out of five, as a share of a band's root mean square.
 USUAL_NOISE = 0.003
+# Worlds without any.
+NOISELESS = 0.06
 DISAGREE = 0.6
 # In so many of these the guide is sharper than the truth: the hyperspectral sensor's optics blur on
 # its own fine grid too, by a standard deviation between these, fine pixels.
 SOFT, SOFTNESS = 0.5, (0.3, 0.9)
 # Coarse pixels a side: at least so many, and in a quarter of the worlds so few.
 LEAST_SIDE, FEWEST_SIDE = 8, 5
+# Pixels a side beyond which a scene is drawn no more often.
+MOST_SIDE = 150
 # Fine pixels a side, alike.
 LEAST_FINE, FEWEST_FINE, SMALLEST = 40, 18, 16
 
@@ -94,9 +98,12 @@ def draw(random: Random, scenes: list[Scene], shares: np.ndarray) -> World:
 
 
 def shares_of(scenes: list[Scene]) -> np.ndarray:
-    """How often each scene is drawn: every sensor alike, but the root of how many it has."""
+    """How often each scene is drawn: every sensor alike, but the root of how many it has, and
+    each scene as its side, up to MOST_SIDE.
+    """
     by_sensor = {s.sensor: sum(other.sensor == s.sensor for other in scenes) for s in scenes}
-    sides = [math.sqrt(s.cube.shape[1] * s.cube.shape[2]) for s in scenes]
+    areas = (s.cube.shape[1] * s.cube.shape[2] for s in scenes)
+    sides = [min(math.sqrt(area), MOST_SIDE) for area in areas]
     shares = np.array([side / math.sqrt(by_sensor[s.sensor]) for s, side in zip(scenes, sides)])
     return np.asarray(shares / shares.sum())
 
@@ -167,6 +174,8 @@ def _spreads(random: Random) -> tuple[float, float]:
 
 def _noises(random: Random) -> tuple[float, float]:
     """Of the coarse image and of the guide."""
+    if random.random() < NOISELESS:
+        return 0.0, 0.0
     if random.random() < 0.4:
         return USUAL_NOISE, USUAL_NOISE
     return 10 ** random.uniform(-3.5, -1.9), 10 ** random.uniform(-3.2, -1.7)
