@@ -34,6 +34,7 @@ class Variant:
     published: float | None = None
 
 
+ZEROS, RECONSTRUCT = "zeros", "reconstruct.weight"
 FULL = Variant("as published: N = 5, K = 2, r = 0.5", published=0.0)
 VARIANTS = (
     FULL,
@@ -47,20 +48,40 @@ VARIANTS = (
         without=("spectral", "gradients"),
         published=-0.39,
     ),
+    Variant("reconstruction drawn, as published", without=("zeros",)),
+    Variant("without dropout", without=("dropout",)),
     *(Variant(f"K = {terms}", {"terms": terms}) for terms in (1, 3, 4)),
     *(Variant(f"N = {stages}", {"stages": stages}) for stages in (1, 2, 3, 4)),
     Variant("N = 6", {"stages": 6}, published=-0.55),
     *(Variant(f"r = {ratio}", ratio=ratio) for ratio in (0.3, 0.7, 0.9)),
 )
 
+# Holds every part of the others, but for what K and N change the shape of.
+DONOR = Variant("all stages and terms", {"stages": 6})
+
 
 def build(variant: Variant, hs_bands: int, guide_bands: int) -> RASDFuNet:
-    """A fresh network, from torch's generator; what all variants share starts alike."""
+    """A fresh network, from torch's generator. It begins at the start image, if not said else."""
     network = RASDFuNet(RASDConfig(hs_bands, guide_bands, **variant.shape))
+    if ZEROS not in variant.without:
+        network.start_from_skip()
     for stage in network.stages:
         for part in (stage.fine, stage.coarse):
             for name in variant.without:
                 PARTS[name](part)
+    return network
+
+
+def fresh(variant: Variant, seed: int, hs_bands: int, guide_bands: int) -> RASDFuNet:
+    """`build` from a seed. Weights of one name and shape are those of all other variants."""
+    torch.manual_seed(seed)
+    donor = build(DONOR, hs_bands, guide_bands).state_dict()
+    network = build(variant, hs_bands, guide_bands)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            given = donor.get(name)
+            if given is not None and given.shape == weight.shape and name != RECONSTRUCT:
+                weight.copy_(given)
     return network
 
 
@@ -111,8 +132,14 @@ def _without_gradients(part: RASD) -> None:
     part.attention.edges = NoGradients()
 
 
+def _without_dropout(part: RASD) -> None:
+    part.attention.dropout = nn.Identity()
+
+
 PARTS: dict[str, Callable[[RASD], None]] = {
     "context": _without_context,
     "spectral": _without_correlation,
     "gradients": _without_gradients,
+    "dropout": _without_dropout,
+    ZEROS: lambda part: None,
 }

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from rasd_fusion.benchmarks import ablation_report, bench_ablation
-from rasd_fusion.benchmarks.ablations import FULL, VARIANTS, Variant, build
-from rasd_fusion.benchmarks.bench_ablation import Course, Example
+from rasd_fusion.benchmarks.ablations import FULL, VARIANTS, Variant, build, fresh
+from rasd_fusion.benchmarks.bench_ablation import KEPT_OUT, NEW_SCENE, Course, Example
 from rasd_fusion.models import RASDConfig, RASDFuNet
 
 BANDS, GUIDE = 6, 3
 
 
-def fresh(variant: Variant) -> RASDFuNet:
+def made(variant: Variant) -> RASDFuNet:
     torch.manual_seed(0)
     return build(variant, BANDS, GUIDE).eval()
 
@@ -37,7 +37,7 @@ def lessons() -> list[Example]:
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_every_variant_runs_and_trains(variant: Variant) -> None:
-    network = fresh(variant).train()
+    network = made(variant).train()
     start, guide = images()
     network(start, guide, variant.ratio).image.square().mean().backward()
     idle = {name for name, weight in network.named_parameters() if weight.grad is None}
@@ -49,14 +49,41 @@ def test_variants_have_names_of_their_own() -> None:
     names = {
         bench_ablation.place(Path(), variant, Course("cave", 1, 0)).name for variant in VARIANTS
     }
-    assert len(names) == len(VARIANTS) == 18
+    assert len(names) == len(VARIANTS) == 20
 
 
 def test_the_whole_network_is_the_products() -> None:
     torch.manual_seed(0)
     product = RASDFuNet(RASDConfig(BANDS, GUIDE))
-    for own, theirs in zip(fresh(FULL).parameters(), product.parameters()):
+    product.start_from_skip()
+    for own, theirs in zip(made(FULL).parameters(), product.parameters()):
         assert torch.equal(own, theirs)
+
+
+def test_variants_of_a_seed_share_what_they_have_in_common() -> None:
+    whole = dict(fresh(FULL, 3, BANDS, GUIDE).named_parameters())
+    for variant in VARIANTS:
+        weights = dict(fresh(variant, 3, BANDS, GUIDE).named_parameters())
+        alike = [
+            name
+            for name, weight in weights.items()
+            if name in whole and weight.shape == whole[name].shape and name != "reconstruct.weight"
+        ]
+        assert len(alike) > 100
+        assert all(torch.equal(weights[name], whole[name]) for name in alike)
+        drawn = "reconstruction" in variant.name
+        assert bool(weights["reconstruct.weight"].any()) == drawn
+    other = dict(fresh(FULL, 4, BANDS, GUIDE).named_parameters())
+    assert not torch.equal(other["enter.weight"], whole["enter.weight"])
+
+
+def test_without_dropout_training_and_use_are_one() -> None:
+    start, guide = images()
+    for variant, same in ((FULL, False), (Variant("", without=("dropout",)), True)):
+        network = made(variant)
+        torch.nn.init.ones_(network.reconstruct.weight)
+        used = network(start, guide, 0.0).image
+        assert torch.allclose(network.train()(start, guide, 0.0).image, used) is same
 
 
 def test_without_context_a_far_neighbour_does_not_change_the_confidence() -> None:
@@ -65,7 +92,7 @@ def test_without_context_a_far_neighbour_does_not_change_the_confidence() -> Non
     moved[0, 8, 12] += 1.0  # four pixels off: only the dilated convolutions reach so far
     seen = {}
     for variant in (FULL, Variant("", without=("context",))):
-        part = fresh(variant).stages[0].fine.discriminator
+        part = made(variant).stages[0].fine.discriminator
         change = (part(moved) - part(features)).abs()[0, 8]
         seen[variant.without] = float(change[8]), float(change[12])
     assert seen[()][0] > 1e-6
@@ -74,7 +101,7 @@ def test_without_context_a_far_neighbour_does_not_change_the_confidence() -> Non
 
 
 def test_without_spectral_attention_channels_are_not_mixed() -> None:
-    part = fresh(Variant("", without=("spectral",))).stages[0].fine.attention
+    part = made(Variant("", without=("spectral",))).stages[0].fine.attention
     correlation = part.correlation(torch.randn(2, 50, 32))
     assert torch.equal(correlation, torch.eye(64).expand(2, -1, -1))
 
@@ -83,7 +110,7 @@ def test_without_gradients_edges_do_not_matter() -> None:
     plain, edges = torch.randn(1, 50, 32), torch.randn(1, 50, 64)
     changed = {}
     for variant in (FULL, Variant("", without=("gradients",))):
-        part = fresh(variant).stages[0].fine.attention
+        part = made(variant).stages[0].fine.attention
         changed[variant.without] = not torch.equal(
             part(plain, plain, edges), part(plain, plain, 2 * edges)
         )
@@ -93,7 +120,7 @@ def test_without_gradients_edges_do_not_matter() -> None:
 def test_a_variant_without_a_part_is_not_run_by_kernels_that_have_it() -> None:
     start, guide = images()
     for name in ("context", "spectral", "gradients"):
-        network = fresh(Variant("", without=(name,)))
+        network = made(Variant("", without=(name,)))
         with torch.no_grad():
             told = network(start, guide, 0.5).image
         with_gradients = network(start, guide, 0.5).image
@@ -102,7 +129,7 @@ def test_a_variant_without_a_part_is_not_run_by_kernels_that_have_it() -> None:
 
 def test_parts_taken_out_take_their_weights_along() -> None:
     def weights(variant: Variant) -> int:
-        return sum(weight.numel() for weight in fresh(variant).parameters())
+        return sum(weight.numel() for weight in made(variant).parameters())
 
     per_module = {
         "context": (32 * 4 + 4) + 2 * (4 * 9 + 4) + 4 * 4,
@@ -116,11 +143,11 @@ def test_parts_taken_out_take_their_weights_along() -> None:
 def test_training_lowers_the_loss_and_repeats(lessons: list[Example]) -> None:
     variant = Variant("small", {"stages": 1})
     first, longer, again = (
-        bench_ablation.run(variant, Course("cave", steps, 0), lessons, lessons[0])
+        bench_ablation.run(variant, Course("cave", steps, 0), lessons, {KEPT_OUT: lessons})
         for steps in (2, 12, 12)
     )
     assert longer["loss"] < first["loss"]
-    assert longer["PSNR"] == again["PSNR"]
+    assert longer[KEPT_OUT]["PSNR"] == again[KEPT_OUT]["PSNR"]
     assert longer["millions"] > 0.1
 
 
@@ -137,9 +164,8 @@ def test_all_variants_see_the_same_crops(lessons: list[Example]) -> None:
 
 def test_what_is_done_is_not_made_again(tmp_path: Path, lessons: list[Example]) -> None:
     variant, course = Variant("small", {"stages": 1}), Course("cave", 1, 0)
-    bench_ablation.write(
-        tmp_path, variant, bench_ablation.run(variant, course, lessons, lessons[0])
-    )
+    report = bench_ablation.run(variant, course, lessons, {KEPT_OUT: lessons})
+    bench_ablation.write(tmp_path, variant, course, report)
     assert bench_ablation.is_done(tmp_path, variant, course)
     assert not bench_ablation.is_done(tmp_path, variant, Course("cave", 2, 0))
     assert not bench_ablation.is_done(tmp_path, variant, Course("cave", 1, 0, side=32))
@@ -157,14 +183,16 @@ def test_indian_pines_is_parted_before_it_is_seen() -> None:
 @pytest.mark.parametrize(
     ("differences", "claim"),
     [
-        ([-0.30, -0.31, -0.29], "worse (± 0.02)"),
-        ([0.2, 0.21, 0.22], "better (± 0.02)"),
-        ([-0.3, 0.1, -0.2], "none (± 0.52)"),
-        ([-0.3], "one seed"),
+        ([-0.30, -0.31, -0.29], "-0.30 ± 0.02 worse"),
+        ([0.2, 0.21, 0.22], "+0.21 ± 0.02 better"),
+        ([-0.3, 0.1, -0.2], "-0.13 ± 0.52"),
+        ([-0.3], "-0.30 (one seed)"),
     ],
 )
 def test_no_claim_where_the_spread_covers_it(differences: list[float], claim: str) -> None:
-    assert ablation_report.verdict(differences)[1] == claim
+    assert ablation_report.verdict(differences, 2) == claim
+    less = claim.replace("worse", "?").replace("better", "worse").replace("?", "better")
+    assert ablation_report.verdict(differences, 2, more_is_better=False) == less
 
 
 def test_the_table_pairs_by_seed() -> None:
@@ -177,14 +205,12 @@ def test_the_table_pairs_by_seed() -> None:
             "seed": seed,
             "millions": 0.9,
             "seconds": 5.0,
-            "PSNR": base + 5 * seed,
-            "SAM": 2.0,
+            **{exam: {"PSNR": base + 5 * seed, "SAM": 2.0} for exam in (KEPT_OUT, NEW_SCENE)},
         }
         for name, base, published in ((FULL.name, 40.0, 0.0), ("K = 1", 39.0, None))
         for seed in (0, 1, 2)
     ]
     text = ablation_report.render(reports)
     (line,) = [line for line in text.splitlines() if line.startswith("| K = 1")]
-    assert (
-        line == "| K = 1 | 44.00 ± 5.00 | 2.000 ± 0.000 | -1.00 | worse (± 0.00) |  | 0.900 | 5 |"
-    )
+    exam = "44.00 ± 5.00 | -1.00 ± 0.00 worse | +0.000 ± 0.000"
+    assert line == f"| K = 1 | 3 |  | {exam} | {exam} | 0.900 | 5 |"
