@@ -1532,8 +1532,8 @@
         <translation>无效像元，以及任一图层中标记为坏的波段都不参与计算。全黑的参考像元没有光谱角，常数波段没有相关系数；无法得出的指标一律留空，绝不给出错误数字。</translation>
     </message>
     <message>
-        <source>The report is one HTML file with everything inside it. Every figure is an output of its own for models; those by band are one text (JSON), which from_json() of QGIS's expressions reads.</source>
-        <translation>报告是一个包含全部内容的 HTML 文件。每个指标都有各自的输出，可供图形模型使用；逐波段指标是一段文本（JSON），可用 QGIS 表达式的 from_json() 读取。</translation>
+        <source>The report is one HTML file with everything inside it: figures, maps, plots by band and spectra of some pixels, against the reference, against the inputs, or both. Every figure is an output of its own for models; those by band are one text (JSON), which from_json() of QGIS's expressions reads.</source>
+        <translation>报告是一个包含全部内容的 HTML 文件：指标、分布图、逐波段曲线以及若干像元的光谱，对照参考、输入或两者。每个指标都有各自的输出，可供图形模型使用；逐波段指标是一段文本（JSON），可用 QGIS 表达式的 from_json() 读取。</translation>
     </message>
     <message>
         <source>Runs a model on a pair of layers and maps what its stages do there, for one or several routing ratios: the figure of the routing in the article on RASD-FuNet.</source>
@@ -1666,6 +1666,10 @@
     <message>
         <source>Beside the model stand its loss curve as a table and a picture, renewed while it trains, and until it is done a checkpoint. Cancel at any time: run it again with the same inputs and settings, and it goes on from there. A tenth of the pixels is kept out of training; the weights that predict these best are the model.</source>
         <translation>模型旁边有损失曲线的表格和图片，训练时不断更新；训练完成之前还有检查点文件。可随时取消：用相同的输入和设置再次运行，即可从中断处继续。十分之一的像元留出不参与训练；对这些像元预测最好的权重即为模型。</translation>
+    </message>
+    <message>
+        <source>The report is one HTML file with everything inside it. Every figure is an output of its own for models; those by band are one text (JSON), which from_json() of QGIS's expressions reads.</source>
+        <translation type="vanished">报告是一个包含全部内容的 HTML 文件。每个指标都有各自的输出，可供图形模型使用；逐波段指标是一段文本（JSON），可用 QGIS 表达式的 from_json() 读取。</translation>
     </message>
     <message>
         <source>{} % of the points low-rank; {:.1f} s. The long run trains longer, on all of it.</source>
