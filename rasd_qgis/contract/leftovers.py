@@ -12,6 +12,9 @@ from pathlib import Path
 
 from .request import Request
 
+# After so many days without a run what is kept to be gone on from is removed by a later one.
+KEPT_DAYS = 14
+
 
 def remove_leftovers(request: Request) -> None:
     """Remove what a run left beside its outputs; what cannot be removed stays."""

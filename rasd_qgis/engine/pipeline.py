@@ -54,7 +54,7 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
         reading.progress(1.0)
         with workspace(request, pair, device, reporter) as work:
             key = request_key(request, pair, device) if work.journal else None
-            way = door.way_to(cluster, request, pair, device, work.folder, key)
+            way = door.way_to(cluster, request, pair, device, work.folder, key, reporter)
             far = stack.enter_context(way)
             make = far.tiles if far else here(pair, reporter)
             fusion = work.trained(device) or obtain(request, pair, device, reporter, work.notes)

@@ -24,7 +24,7 @@ from typing import IO, Any
 import torch
 
 from ..contract.errors import ModelFileError, OutputError, RequestError
-from ..contract.leftovers import remove_leftovers
+from ..contract.leftovers import KEPT_DAYS, remove_leftovers
 from ..contract.request import FuseRequest
 from .model.card import model_hash, read_model, write_model
 from .model.obtain import Fusion
@@ -36,8 +36,6 @@ from .service.report import Reporter
 
 FORMAT = "rasd-fusion-resume-1"
 SUFFIX = ".rasd-resume"
-# After so many days without a run what is kept is removed by the next one in that folder.
-KEPT_DAYS = 14
 _KEY, _LOCK = "request.json", "lock"
 
 

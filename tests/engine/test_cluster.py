@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from safetensors.torch import save_file
 distributed = pytest.importorskip("distributed")
 
 from rasd_fusion.rasd_qgis.contract.errors import ClusterError, RequestError  # noqa: E402
+from rasd_fusion.rasd_qgis.contract.leftovers import KEPT_DAYS  # noqa: E402
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource  # noqa: E402
 from rasd_fusion.rasd_qgis.engine.cluster import arrival, client  # noqa: E402
 from rasd_fusion.rasd_qgis.engine.cluster.storage import Storage  # noqa: E402
@@ -205,6 +207,60 @@ def test_a_tile_that_had_landed_whole_is_not_fused_again(tmp_path, scene, cluste
     changed = fused(tmp_path, scene, cluster, **usual).bands - scene[3].bands
     assert 900 < changed.max() <= 1001
     assert os.listdir(tmp_path) == ["fused.tif"]
+
+
+def test_what_a_dead_run_left_in_the_storage_goes_by_request_and_by_age(
+    tmp_path, scene, cluster, monkeypatch
+):
+    shared, out = tmp_path / "shared", tmp_path / "out"
+    shared.mkdir(), out.mkdir()
+    usual = {"confidence": None, "resumable": True, "dask_storage": str(shared)}
+
+    def cut_at(tile, name):
+        def cut(mosaic, number, *given):
+            if number == tile:
+                raise Cut
+            add(mosaic, number, *given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Mosaic, "add", cut)
+            with pytest.raises(Cut):
+                fused(out, scene, cluster, output=str(out / name), **usual)
+
+    add = Mosaic.add
+    cut_at(2, "fused.tif")
+    (first,) = shared.iterdir()
+    cut_at(2, "other.tif")
+    assert len(list(shared.iterdir())) == 2
+    assert_same(fused(out, scene, cluster, **usual), scene[3])
+    (second,) = shared.iterdir()
+    assert second != first
+    note = second / "rasd-run.json"
+    old = {**json.loads(note.read_text()), "time": time.time() - (KEPT_DAYS + 1) * 86_400}
+    note.write_text(json.dumps(old))
+    mine = shared / f"rasd-{'0' * 16}"
+    mine.mkdir()
+    (mine / "tile.txt").write_text("not the engine's")
+    fused(out, scene, cluster, **usual)
+    assert list(shared.iterdir()) == [mine]
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_only_folders_of_runs_that_nobody_uses_are_swept(tmp_path, scheme, monkeypatch):
+    top, now = f"{scheme}{tmp_path}", [time.time()]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    used, unused = (Storage(f"{top}/rasd-{digit * 16}", make=True) for digit in "ab")
+    unused.put("tile-1", b"x")
+    now[0] += 10 * 86_400
+    used.note_use()
+    assert Storage(top).sweep(14) == []
+    now[0] += 5 * 86_400
+    assert Storage(top).sweep(14) == ["rasd-" + "b" * 16]
+    assert Storage(top).sweep(14) == [] and Storage(f"{top}/none").sweep(14) == []
+    with pytest.raises(FileNotFoundError):
+        unused.get("tile-1")
+    assert used.get("rasd-run.json")
 
 
 def test_a_worker_that_cannot_read_the_inputs_says_so(tmp_path, scene, cluster):

@@ -74,6 +74,7 @@ class Cluster:
             found = Found()
             found.take_up(body["found"])
             with stored(storage.place):
+                storage.note_use()
                 values = load(storage.get(job.tile_file(number)))["values"]
                 yield MadeTile(values, found)
                 storage.remove(job.tile_file(number))

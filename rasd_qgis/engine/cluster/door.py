@@ -6,6 +6,7 @@ The libraries of Dask are an extra of the engine's environment, so this module i
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Generator, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...contract.errors import ClusterError
+from ...contract.leftovers import KEPT_DAYS
 from ...contract.request import FuseRequest, to_json
 from ..model.card import model_bytes, model_hash
 from ..model.obtain import Fusion
@@ -109,11 +111,13 @@ def way_to(
     device: torch.device,
     folder: Path,
     key: str | None,
+    reporter: Reporter,
 ) -> Iterator[Far | None]:
     """The way to a cluster, tried out by one worker; None where there is no cluster.
 
-    folder: of the run. key: by which a later run knows what this one leaves in a storage of its
-    own; None where nothing outlasts the run.
+    folder: of the run. key: by which a later run into the same output knows what this one leaves
+    in a storage of its own; None where nothing outlasts the run. What other runs left there for
+    longer than KEPT_DAYS is removed.
     """
     if cluster is None:
         yield None
@@ -123,11 +127,12 @@ def way_to(
     from .storage import Storage
 
     own = request.dask_storage
-    place = (
-        f"{own.rstrip('/')}/rasd-{(key or request.run_id)[:16]}" if own else str(folder.absolute())
-    )
+    place = f"{own.rstrip('/')}/{_name(request, key)}" if own else str(folder.absolute())
     with stored(place):
         storage = Storage(place, make=own is not None)
+        if own:
+            for name in Storage(own).sweep(KEPT_DAYS):
+                reporter.log(f"{name} lay in {own} for more than {KEPT_DAYS} days, and is removed.")
     job = job_of(request, pair, device, place)
     done = False
     try:
@@ -138,3 +143,9 @@ def way_to(
         if own and (done or key is None):
             with contextlib.suppress(Exception):
                 storage.clear()
+
+
+def _name(request: FuseRequest, key: str | None) -> str:
+    """Of the run's folder in a storage; a run into another output does not share it."""
+    told = request.run_id if key is None else f"{key} {Path(request.output).absolute()}"
+    return f"rasd-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
