@@ -98,10 +98,11 @@ class Soak:
         self.counts: collections.Counter[str] = collections.Counter()
         self.found: list[str] = []
         self._make_pair()
-        self.settings = [
+        self.settings: list[dict[str, Any]] = [
             {"training_steps": steps, "tile_size": tile, "seed": seed, "routing_ratio": ratio}
             for steps, tile, seed, ratio in ((0, 32, 0, 0.5), (3, 64, 1, 0.2), (8, 32, 2, 0.9))
         ]
+        self.settings += [{"model": "bundled", "tile_size": tile} for tile in (32, 64)]
         self.wanted = []
         for index, settings in enumerate(self.settings):
             path = folder / f"wanted{index}.tif"
@@ -134,6 +135,7 @@ class Soak:
         output, feedback = self.folder / f"fused{index}.tif", Feedback()
         output.unlink(missing_ok=True)
         self.counts["requests"] += 1
+        self.counts["bundled"] += "model" in self.settings[index]
         self.counts[f"fault: {name}"] += 1
         began = time.monotonic()
         try:
@@ -314,6 +316,7 @@ def save(minutes: float, soak: Soak) -> None:
     faults = {name[7:]: n for name, n in counts.items() if name.startswith("fault: ")}
     without = faults.pop("none", 0)
     rows = [["requests", counts.get("requests", 0)], ["… of them without a fault", without]]
+    rows.append(["… by the model that ships", counts.get("bundled", 0)])
     rows += [[f"… with: {name}", number] for name, number in faults.items()]
     rows += [[f"ended with a {name}", counts.get(name, 0)] for name in ("result", "sentence")]
     names = {"real cancels": "starts and cancels of the engine", "stub cancels": "… of a stub"}
