@@ -76,7 +76,7 @@ def _table(reports: Sequence[Report]) -> str:
     header = ["variant", "seeds", "published dB"]
     for exam in exams:
         header += [f"{EXAMS[exam]}: dB", "difference, dB", "difference, °"]
-    return f"{title}\n\n{notes}\n\n{results.table([*header, 'M', 's'], lines)}"
+    return f"{title}\n\n{notes}\n\n{results.table([*header, 'weights, M'], lines)}"
 
 
 def _line(
@@ -94,8 +94,7 @@ def _line(
                 if seed in whole and found is not whole
             ]
             cells.append(verdict(paired, digits, more_is_better) if paired else "")
-    seconds = mean(report["seconds"] for report in found.values())
-    return [*cells, f"{any_run['millions']:.3f}", f"{seconds:.0f}"]
+    return [*cells, f"{any_run['millions']:.3f}"]
 
 
 def _mean_and_spread(values: Sequence[float]) -> str:
