@@ -10,16 +10,16 @@ from __future__ import annotations
 import io
 import json
 import random
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
+import torch
 from affine import Affine
-from safetensors.torch import load, save
 
+from ..models import RASDConfig, RASDFuNet
 from ..rasd_qgis.contract.assess_request import AssessRequest
 from ..rasd_qgis.contract.errors import ModelFileError, RasdError, RequestError
 from ..rasd_qgis.contract.events import (
@@ -42,62 +42,26 @@ from ..rasd_qgis.contract.request import (
     to_json,
 )
 from ..rasd_qgis.contract.train_request import TrainRequest
-from ..rasd_qgis.engine.model.card import read_model
+from ..rasd_qgis.engine.general.network import GeneralNetwork
+from ..rasd_qgis.engine.general.told import ANSWER, CHANNELS
+from ..rasd_qgis.engine.model.card import ANY, Card, Model, read_model, write_model
 from ..rasd_qgis.engine.pipeline import fuse
+from ..rasd_qgis.engine.rasters.align import align
 from ..rasd_qgis.engine.rasters.read import Raster
+from ..rasd_qgis.engine.scene.tile import Place, Span, Tile, read_tile
 from ..rasd_qgis.engine.service.lifeline import LifeLine
 from ..rasd_qgis.engine.service.report import Reporter
 from ..rasd_qgis.engine.service.serve import Stay, serve
+from .spoil import Stored, spoil_bytes, spoil_tree, spoil_words
 
 RUN = "0123456789abcdef"
 SIDE, RATIO, BANDS, GUIDE = 24, 4, 5, 2
 # A sentence is read by a person, and a path in it may be long.
 LONGEST_SENTENCE = 2_000
-NASTY: tuple[Any, ...] = (
-    None, True, -1, 0, 1, 2**31, 2**63, -(2**63), 10**300, 1e308, -1e308, 1e-320, 0.5,
-    "", "x", "../../etc/passwd", "/dev/zero", "$(touch pwned)", "\ud800", "é" * 300, "a" * 40_000,
-    [], {}, [[]], [[[1, 0]]], {"a": {"b": []}}, [None] * 50,
-)  # fmt: skip
-_NUMBERS = ("0", "-1", "nan", "inf", "1e308", "99999999999", "2147483647", "65536", "4e-320", "")
 
 
 class Finding(AssertionError):
     """A property that did not hold."""
-
-
-def spoil_bytes(data: bytes, rng: random.Random) -> bytes:
-    """The bytes with a few of them changed, cut out, doubled, or the end missing."""
-    spoilt = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 4, 16))):
-        place = rng.randrange(len(spoilt) or 1)
-        size = rng.choice((1, 1, 2, 4, 8, 64))
-        how = rng.randrange(6)
-        if how == 0:
-            del spoilt[place:]
-        elif how == 1:
-            del spoilt[place : place + size]
-        elif how == 2:
-            spoilt[place:place] = spoilt[place : place + size]
-        elif how == 3:
-            spoilt[place : place + size] = rng.choice((b"\0", b"\xff", b"\x7f")) * size
-        elif spoilt:
-            spoilt[place] ^= 1 << rng.randrange(8)
-    return bytes(spoilt)
-
-
-def spoil_tree(value: Any, rng: random.Random) -> Any:
-    """What JSON holds, with one place in it changed, missing or new."""
-    if rng.random() < 0.25 or not isinstance(value, (dict, list)) or not value:
-        return rng.choice(NASTY)
-    if isinstance(value, list):
-        place = rng.randrange(len(value))
-        return [spoil_tree(v, rng) if i == place else v for i, v in enumerate(value)]
-    name = rng.choice(list(value))
-    if rng.random() < 0.1:
-        return {k: v for k, v in value.items() if k != name}
-    if rng.random() < 0.1:
-        return {**value, rng.choice(("x", "task", "__class__", "path")): rng.choice(NASTY)}
-    return {k: spoil_tree(v, rng) if k == name else v for k, v in value.items()}
 
 
 def check_sentence(error: RasdError) -> str:
@@ -214,6 +178,14 @@ class Pair:
             raise Finding(f"the last event is {last}")
         return last
 
+    def tile(self, sigma: float) -> Tile:
+        """The pair's ground as one tile."""
+        sources = RasterSource(str(self.hs)), RasterSource(str(self.ms))
+        with Raster(sources[0]) as hs, Raster(sources[1]) as ms:
+            pair = align(hs, ms, None, Reporter(io.StringIO()))
+            span = Span(0, SIDE, 0, 0)
+            return read_tile(pair, Place(span, span), sigma, torch.device("cpu"))
+
     def outcome(self, hs: Path, ms: Path, **settings: Any) -> str:
         """Say "refused", or "taken" where there is a result and it lies on the guide's grid."""
         target = self.folder / "fused.tif"
@@ -251,52 +223,59 @@ _GO = Stay(0.0, 0.0)
 
 
 class Models:
-    """Model files: the header's tensors, the card, and the bytes themselves."""
+    """Model files of one scene: the header's tensors, the card, and the bytes themselves."""
 
     def __init__(self, folder: Path) -> None:
         self._pair = Pair(folder)
-        self._stored = self._pair.model.read_bytes()
-        size = struct.unpack("<Q", self._stored[:8])[0]
-        self._header = json.loads(self._stored[8 : 8 + size])
-        self._data = self._stored[8 + size :]
-        self._tensors = load(self._stored)
+        self._goods = [Stored(path) for path in self._good_files(folder)]
         self.last = folder / "spoilt.safetensors"
+
+    def _good_files(self, folder: Path) -> list[Path]:
+        return [self._pair.model]
 
     def attempt(self, rng: random.Random) -> str:
         """Spoil a model file, and fuse with it where it is taken."""
-        self.last.write_bytes(self._spoilt(rng))
+        self.last.write_bytes(rng.choice(self._goods).spoilt(rng))
         try:
-            read_model(str(self.last))
+            model, card = read_model(str(self.last))
         except ModelFileError as error:
             return check_sentence(error)
+        return self._used(model, card)
+
+    def _used(self, model: Model, card: Card) -> str:
         return self._pair.outcome(
             self._pair.hs, self._pair.ms, model="file", model_file=str(self.last)
         )
 
-    def _spoilt(self, rng: random.Random) -> bytes:
-        how = rng.randrange(5)
-        if how == 0:
-            return spoil_bytes(self._stored, rng)
-        if how == 1:
-            return self._joined(spoil_tree(self._header, rng))
-        if how == 2:
-            return spoil_bytes(struct.pack("<Q", rng.getrandbits(64)), rng) + self._stored[8:]
-        if how == 3:
-            return self._with_values(rng)
-        meta = self._header["__metadata__"]
-        card = json.dumps(spoil_tree(json.loads(meta["card"]), rng))
-        return self._joined({**self._header, "__metadata__": {**meta, "card": card}})
 
-    def _joined(self, header: Any) -> bytes:
-        text = json.dumps(header).encode("utf-8", "replace")
-        return struct.pack("<Q", len(text)) + text + self._data
+class GeneralModels(Models):
+    """Model files for any pair, as they ship and with the study of a pair, as workers get them."""
 
-    def _with_values(self, rng: random.Random) -> bytes:
-        """Finite or other values where the weights were."""
-        tensors = {name: value.clone() for name, value in self._tensors.items()}
-        for name in rng.sample(list(tensors), rng.choice((1, 3, 20))):
-            tensors[name] *= rng.choice((float("nan"), float("inf"), 0.0, -1.0, 1e10, 1e38))
-        return save(tensors, self._header["__metadata__"])
+    def _good_files(self, folder: Path) -> list[Path]:
+        config = RASDConfig(ANSWER, CHANNELS, channels=8, stages=1)
+        network = RASDFuNet(config).eval().requires_grad_(False)
+        model = GeneralNetwork(network, torch.ones(2))
+        card = Card(config.to_dict(), 1, 1, [None], [4.0, 4.0], 0.4, 0, 0, {}, {}, start=ANY)
+        plain, fitted = folder / "general.safetensors", folder / "fitted.safetensors"
+        write_model(str(plain), RUN, model, card)
+        settings = {"model": "file", "model_file": str(plain), "model_output": str(fitted)}
+        told = self._pair.answer(self._pair.hs, self._pair.ms, **settings)
+        if not isinstance(told, Result):
+            raise Finding(f"the good model is refused: {told}")
+        return [plain, fitted]
+
+    def _used(self, model: Model, card: Card) -> str:
+        """Fuse by a run, which studies the pair anew; with a study, by it, as a worker does."""
+        if not isinstance(model, GeneralNetwork) or model.study is None:
+            return super()._used(model, card)
+        try:
+            with torch.inference_mode():
+                fused = model.fuse(self._pair.tile(card.psf_sigma), 0.5)
+        except RasdError as error:
+            return check_sentence(error)
+        if not all(bool(part.isfinite().all()) for part in (fused.bands, fused.confidence)):
+            raise Finding("pixels that are no numbers")
+        return "taken"
 
 
 class Rasters:
@@ -338,7 +317,7 @@ class Rasters:
     def _envi(self, rng: random.Random, _: int) -> Path:
         path = self.folder / "spoilt.bsq"
         path.write_bytes(self._samples if rng.random() < 0.7 else spoil_bytes(self._samples, rng))
-        path.with_suffix(".hdr").write_bytes(_spoil_words(self._header, rng))
+        path.with_suffix(".hdr").write_bytes(spoil_words(self._header, rng))
         return path
 
     def _vrt(self, rng: random.Random, side: int) -> Path:
@@ -359,23 +338,13 @@ class Rasters:
             f'<VRTDataset rasterXSize="{size}" rasterYSize="{size}"><SRS>EPSG:32633</SRS>'
             f"<GeoTransform>400000,{pixel},0,5800000,0,-{pixel}</GeoTransform>{bands}</VRTDataset>"
         )
-        path.write_bytes(_spoil_words(text, rng) if rng.random() < 0.7 else text.encode())
+        path.write_bytes(spoil_words(text, rng) if rng.random() < 0.7 else text.encode())
         return path
-
-
-def _spoil_words(text: str, rng: random.Random) -> bytes:
-    """A text with one of its numbers replaced, or its bytes spoilt."""
-    if rng.random() < 0.4:
-        return spoil_bytes(text.encode(), rng)
-    words = text.replace("=", " = ").replace('"', ' " ').replace(",", " , ").split(" ")
-    places = [i for i, word in enumerate(words) if word.strip().isdigit()]
-    if places:
-        words[rng.choice(places)] = rng.choice(_NUMBERS)
-    return "".join(words if '"' in words else [f"{word} " for word in words]).encode()
 
 
 TARGETS: dict[str, Callable[[Path], Requests | Models | Rasters]] = {
     "requests": Requests,
     "models": Models,
+    "general": GeneralModels,
     "rasters": Rasters,
 }

@@ -30,7 +30,7 @@ FOUND = ROOT / "build" / "fuzz"
 # Of a process, torch's libraries and threads among it; the inputs are all smaller than 100 kB.
 MOST_MEMORY = 8 * 2**30
 MOST_SECONDS = 30
-SHARES = {"requests": 0.15, "models": 0.3, "rasters": 0.4}
+SHARES = {"requests": 0.15, "models": 0.2, "general": 0.2, "rasters": 0.3}
 
 
 def load_plugin_package() -> None:
@@ -175,7 +175,8 @@ def save(seconds: float, figures: dict[str, dict[str, int]]) -> None:
 
     what = {
         "requests": "lines of requests and events, spoilt as JSON and as bytes",
-        "models": "model files, read and where taken fused with",
+        "models": "model files of one scene, read and where taken fused with",
+        "general": "model files for any pair, with and without a study, alike",
         "rasters": "GeoTIFFs, ENVI headers, VRTs: a whole fusion each",
         "guided": "the same parsers by coverage (atheris)",
     }

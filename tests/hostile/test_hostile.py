@@ -50,7 +50,9 @@ def pair(tmp_path_factory) -> Pair:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "inputs"), [("requests", 3000), ("models", 25), ("rasters", 60)])
+@pytest.mark.parametrize(
+    ("name", "inputs"), [("requests", 3000), ("models", 25), ("general", 25), ("rasters", 60)]
+)
 def test_spoilt_inputs_end_in_a_sentence_or_a_result(tmp_path, name, inputs):
     target = TARGETS[name](tmp_path)
     outcomes = [target.attempt(random.Random(number)) for number in range(inputs)]
