@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import rasterio
@@ -22,6 +23,7 @@ from rasterio.transform import Affine
 from ..rasd_qgis.contract.request import FuseRequest
 from ..rasd_qgis.contract.source import RasterSource
 from ..rasd_qgis.engine import pipeline
+from ..rasd_qgis.engine.model import obtain
 from ..rasd_qgis.engine.service.report import Reporter
 from . import rasters
 from .demo import START_VARIABLE
@@ -47,7 +49,8 @@ class Settings:
 class Fusion:
     """A pair on disk and a model for it: made by the first `fuse`, used again by the others.
 
-    model: of the request, "scene" or another that the engine knows. results: of the last run.
+    model: of the request, "scene" or another that the engine knows; what is trained on the scene is
+    used here even where a run would prefer the bundled model. results: of the last run.
     """
 
     def __init__(self, pair: Pair, model: str, settings: Settings, folder: Path) -> None:
@@ -95,7 +98,8 @@ class Fusion:
             psf_sigma=spread(self._pair),
             seed=self._settings.seed,
         )
-        self.results = pipeline.fuse(request, Reporter(io.StringIO()))
+        with patch.object(obtain, "is_worth", lambda trained, shipped_error: True):
+            self.results = pipeline.fuse(request, Reporter(io.StringIO()))
 
 
 @contextmanager

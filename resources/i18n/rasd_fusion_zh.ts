@@ -1576,8 +1576,8 @@
         <translation>路由：“fixed”按该比例送入；“auto”以该比例为下限，各阶段把自己判为低秩的点全部送入低秩分支，点更多，速度更快。</translation>
     </message>
     <message>
-        <source>Model: “bundled” is the one that comes with the plugin, made for any pair of sensors; “scene” trains on these two layers, within the training time; “file” uses a model that an earlier run saved.</source>
-        <translation>模型：“bundled”是插件自带的模型，适用于任意一对传感器；“scene”在训练时间内用这两个图层训练；“file”使用以前运行保存的模型。</translation>
+        <source>Model: “bundled” is the one that comes with the plugin, made for any pair of sensors; “scene” trains on these two layers, within the training time, and is used where it is clearly the better one; “file” uses a model that an earlier run saved.</source>
+        <translation>模型：“bundled”是插件自带的模型，适用于任意一对传感器；“scene”在训练时间内用这两个图层训练，只有明显更好时才采用；“file”使用以前运行保存的模型。</translation>
     </message>
     <message>
         <source>Extent: the part to fuse; empty takes all that both layers cover.</source>

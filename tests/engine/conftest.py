@@ -11,6 +11,7 @@ import torch
 from affine import Affine
 
 from rasd_fusion.rasd_qgis.engine.learning import course as course_room
+from rasd_fusion.rasd_qgis.engine.model import obtain
 
 from .courses import SIDE, made_references
 
@@ -29,6 +30,14 @@ def pytest_configure(config):
 def one_thread():
     """Torch on one thread: on a busy machine its threads wait for each other, ten times as long."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def training_is_kept():
+    """Whatever a network learns on the tests' tiny scenes is used; `test_contest` has the rule."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(obtain, "is_worth", lambda trained, shipped_error: True)
+        yield
 
 
 class Remembering:

@@ -125,8 +125,8 @@ def test_same_seed_and_steps_give_the_same_pixels_and_the_model_runs_again(
     first = pair.values(MODEL="scene", SEED=5, MODEL_OUTPUT=model)
     second = pair.values(MODEL="scene", SEED=5, OUTPUT=str(pair.folder / "second.tif"))
     again = pair.values(MODEL="file", MODEL_FILE=model, OUTPUT=str(pair.folder / "again.tif"))
-    for values in (first, second, again):
-        assert run(fuse, values, context, feedback)["STEPS"] == 3
+    ran = [run(fuse, values, context, feedback) for values in (first, second, again)]
+    assert len({result["STEPS"] for result in ran}) == 1
     np.testing.assert_array_equal(read(first["OUTPUT"]), read(second["OUTPUT"]))
     np.testing.assert_allclose(read(first["OUTPUT"]), read(again["OUTPUT"]), atol=1)
 

@@ -23,6 +23,7 @@ from ..sensors.observe import DEFAULT_SIGMA
 from ..service.device import versions
 from ..service.report import Reporter
 from .card import Card, Model, read_model
+from .contest import is_worth, shipped_error
 
 # The model that ships with the plugin.
 BUNDLED = Path(__file__).resolve().parents[3] / "models" / "pretrained" / "bundled.safetensors"
@@ -74,7 +75,10 @@ def from_file(
     """The model of a file, for this pair. psf_sigma: in coarse pixels, None for the model's."""
     model, card = read_model(path)
     if isinstance(model, GeneralNetwork):
-        return _for_any(model, card, psf_sigma, pair, device, reporter)
+        surveying = reporter.phase("surveying", 0.05, 0.1)
+        fusion = _for_any(model, card, psf_sigma, pair, device, reporter)
+        surveying.progress(1.0)
+        return fusion
     card.refuse_other(pair)
     _refuse_scale(model.units, pair)
     reporter.log(f"Model {Path(path).name}, trained for {card.steps} steps.")
@@ -94,11 +98,9 @@ def _for_any(
 ) -> Fusion:
     """The network for any pair, with its study of this one."""
     sigma = DEFAULT_SIGMA if psf_sigma is None else psf_sigma
-    surveying = reporter.phase("surveying", 0.05, 0.1)
     blocks = survey(pair, sigma, around=True)
     good = torch.from_numpy(pair.hs.good)
     study = Study.of(blocks, pair.rows, pair.cols, sigma, good)
-    surveying.progress(1.0)
     if bool(study.move.any()):
         down, right = study.move.tolist()
         reporter.log(
@@ -169,7 +171,15 @@ def _from_scene(
     phase = reporter.phase("training", 0.1, 0.75)
     budget = _budget(request, blocks, reporter)
     trained = train(scene, units, budget, request.seed, device, phase, notes)
-    _tell(trained, reporter)
+    shipped, card = read_model(str(BUNDLED))
+    if not isinstance(shipped, GeneralNetwork):
+        raise TypeError("the model that ships is of another kind")
+    left = shipped_error(shipped, blocks, scene, trained, units, pair, sigma)
+    kept = is_worth(trained, left)
+    _tell(trained, left, kept, reporter)
+    if not kept:
+        fusion = _for_any(shipped, card, sigma, pair, device, reporter)
+        return replace(fusion, seconds=trained.seconds)
     model = SceneNetwork(trained.network, units, injection, response(blocks, units))
     return Fusion(model.to(device), _card(request, pair, trained, sigma), sigma, trained.seconds)
 
@@ -190,21 +200,22 @@ def _budget(request: FuseRequest, blocks: list[Block], reporter: Reporter) -> Bu
         return Budget(request.training_minutes, request.training_steps)
     reporter.warn(
         f"Only {pixels} hyperspectral pixels are valid in both layers, too few to train on; "
-        "the result is the closed-form estimate alone."
+        "the result is the bundled model's."
     )
     return Budget(0.0, 0)
 
 
-def _tell(trained: Trained, reporter: Reporter) -> None:
+def _tell(trained: Trained, left: float, kept: bool, reporter: Reporter) -> None:
     reporter.log(
-        f"Trained {trained.steps} steps in {trained.seconds:.0f} s; kept the weights of step "
-        f"{trained.best_step}, whose error on the rows kept out of training is "
-        f"{trained.kept_out_loss:.3f} of the closed-form estimate's."
+        f"Trained {trained.steps} steps in {trained.seconds:.0f} s; the weights of step "
+        f"{trained.best_step} are best: their error on the rows kept out of training is "
+        f"{trained.kept_out_loss:.3f} of the closed-form estimate's, that of the bundled model "
+        f"{left:.3f}."
     )
-    if trained.steps and not trained.best_step:
+    if trained.steps and not kept:
         reporter.warn(
-            "The network found nothing to add to the closed-form estimate of this pair, "
-            "so the result is that estimate; train longer, or on more ground."
+            "Training on the scene did not better the bundled model by enough to be trusted, so "
+            "the result is the bundled model's; train longer, or on more ground."
         )
 
 

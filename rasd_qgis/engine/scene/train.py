@@ -14,7 +14,7 @@ import contextlib
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -46,6 +46,8 @@ WORTH = 0.92
 # Below so many coarse pixels crops are of the least side the network takes, else of twice that.
 FEW_PIXELS = 16_000
 VALIDATION_RATIO = 0.5
+# Blocks that are looked at.
+JUDGED = 4
 # Between two checkpoints.
 CHECKPOINT_SECONDS = 10.0
 _FACTS = ("step", "seconds", "best_step", "best_loss")
@@ -77,8 +79,9 @@ class Notes:
 class Trained:
     """A network and how it came about.
 
-    steps: taken; best_step: the one whose averaged weights are kept. kept_out_loss: L1 on the rows
-    kept out, as a share of the closed form's.
+    steps: taken; best_step: the one whose averaged weights are kept. kept_out: (h, w) of each
+    block, 1 in the valid pixels of rows kept out; kept_out_loss: L1 there, in the first JUDGED
+    blocks, as a share of the closed form's.
     """
 
     network: RASDFuNet
@@ -86,6 +89,7 @@ class Trained:
     best_step: int
     kept_out_loss: float
     seconds: float
+    kept_out: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,12 @@ def train(
         course = _Course(network, lessons, side)
         if notes is not None:
             course.go_on_from(notes.path)
-        return course.run(budget, phase, notes)
+        trained = course.run(budget, phase, notes)
+    kept_out = [
+        lesson.kept_out.cpu()[: part.valid.shape[0], : part.valid.shape[1]]
+        for lesson, part in zip(lessons, scene)
+    ]
+    return replace(trained, kept_out=kept_out)
 
 
 class _Course:
@@ -164,7 +173,7 @@ class _Course:
         if self.step % INTERVAL:
             self._look(self.step)
         self.average.load_state_dict(self.best)
-        return Trained(self.average, self.step, self.best_step, self.best_loss, self.seconds)
+        return Trained(self.average, self.step, self.best_step, self.best_loss, self.seconds, [])
 
     def note(self, notes: Notes) -> None:
         """Leave a checkpoint; OutputError where it cannot be written."""
@@ -211,7 +220,7 @@ class _Course:
     def _look(self, step: int) -> None:
         """Remember the averaged weights where they predict the rows kept out best so far."""
         loss, reference = 0.0, 0.0
-        for lesson in self.lessons[:4]:
+        for lesson in self.lessons[:JUDGED]:
             start, guide, answer = (x[None] for x in (lesson.start, lesson.guide, lesson.answer))
             fused = self.average(start, guide, VALIDATION_RATIO).image - start
             loss += float(((fused - answer).abs() * lesson.kept_out).sum())
