@@ -66,5 +66,5 @@ def test_by_content_is_compared_with_the_same_share_and_seed():
     reports = [report(name, s, 0.5) for name in ("drawn ratios", "stops") for s in (0, 1, 2)]
     text = adaptive_report.render(reports)
     line = next(x for x in text.splitlines() if x.startswith("| drawn ratios | auto, r ≥ 0.5 |"))
-    assert "31.500 ± 1.000" in line and "+0.500 | better" in line
+    assert "31.500 ± 1.000" in line and "+0.500 ± 0.000 better" in line
     assert "stage by stage): 1.0, 2.0." in text
