@@ -73,14 +73,14 @@ class GeneralNetwork:
 
     def seen(self, bands: Tensor) -> Tensor:
         """Bands (B, H, W) as the guide's sensor would see them: (b, H, W), in its DN."""
-        posterior = self._fitted.forms.posterior
+        posterior = self.fitted.forms.posterior
         components = posterior.components(bands)
         seen = torch.einsum("bk,khw->bhw", posterior.response, components)
         return seen + posterior.guide_mean[:, None, None]
 
     def fuse(self, tile: Tile, ratio: float, auto: bool = False) -> FusedTile:
         """Fuse a tile at a routing ratio of 0…1; auto: as `RASDFuNet.forward` takes it."""
-        study, told = self._fitted, tell(self._fitted, tile.coarse, tile.guide, tile.look)
+        study, told = self.fitted, tell(self.fitted, tile.coarse, tile.guide, tile.look)
         if not all(bool(part.isfinite().all()) for part in told):
             raise too_large()
         residuals, logs, confidence, share = [], [], torch.zeros(()), 0.0
@@ -94,7 +94,7 @@ class GeneralNetwork:
             confidence = confidence.to(weight) + weight * fused.confidence[0]
             share += float(weight) * fused.low_rank_share
         lit = (brightness(study, told.start) / DARK).clamp(max=1.0)
-        difference = detail(lit * study.in_dn(torch.cat(residuals)), tile.look)
+        difference = detail(lit * study.trust * study.in_dn(torch.cat(residuals)), tile.look)
         bands = torch.maximum(told.start + difference, study.floor[:, None, None])
         confidence = torch.cat((confidence.mean(0, keepdim=True), confidence)).clamp_max(1.0)
         if not bool(bands.isfinite().all() and confidence.isfinite().all()):
@@ -109,7 +109,7 @@ class GeneralNetwork:
         """The confidence of a tile at a routing ratio of 0…1, and the branch that its points take
         in most components, each counting as in the confidence.
         """
-        told = tell(self._fitted, tile.coarse, tile.guide, tile.look)
+        told = tell(self.fitted, tile.coarse, tile.guide, tile.look)
         height, width = told.image.shape[1:]
         multiple = self.network.tiling.multiple
         padding = (0, -width % multiple, 0, -height % multiple)
@@ -128,14 +128,15 @@ class GeneralNetwork:
         return RoutedTile(confidence[:, :height, :width], routed[:, :height, :width] > 0.5)
 
     @property
-    def _fitted(self) -> Study:
+    def fitted(self) -> Study:
+        """The study; ValueError where there is none."""
         if self.study is None:
             raise ValueError("the network has no study of a pair yet")
         return self.study
 
     def _weights(self) -> Tensor:
         """(k,): how much of the expected error lies in each component, summing to 1."""
-        powers = self._fitted.error.square()
+        powers = self.fitted.error.square()
         return powers / powers.sum()
 
     def _predict(self, told: Told, number: int, ratio: float, auto: bool) -> Fused:
@@ -157,7 +158,7 @@ class GeneralNetwork:
 
         logs: (k, H, W), the logarithms of the errors that the network expects of its answer.
         """
-        study = self._fitted
+        study = self.fitted
         inside, outside = self.calibration
         powers = LAPLACE * (logs.exp() * study.error[:, None, None] * inside).square()
         variance = torch.einsum("bk,khw->bhw", study.basis.square(), powers)
