@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ....models import Fused, RASDFuNet, routing_maps
 from ...contract.errors import ModelFileError
-from ..scene.estimate import detail
 from ..scene.graphs import Graphs
 from ..scene.network import FusedTile, RoutedTile
 from ..scene.tile import Tile
@@ -94,8 +93,10 @@ class GeneralNetwork:
             confidence = confidence.to(weight) + weight * fused.confidence[0]
             share += float(weight) * fused.low_rank_share
         lit = (brightness(study, told.start) / DARK).clamp(max=1.0)
-        difference = detail(lit * study.trust * study.in_dn(torch.cat(residuals)), tile.look)
-        bands = torch.maximum(told.start + difference, study.floor[:, None, None])
+        # In place: with hundreds of bands, each image of them is a large part of all memory.
+        bands = study.in_dn(torch.cat(residuals)).mul_(lit * study.trust)
+        bands = bands.sub_(tile.look.up(tile.look.down(bands))).add_(told.start)
+        bands = torch.maximum(bands, study.floor[:, None, None], out=bands)
         confidence = torch.cat((confidence.mean(0, keepdim=True), confidence)).clamp_max(1.0)
         if not bool(bands.isfinite().all() and confidence.isfinite().all()):
             raise ModelFileError(
@@ -164,7 +165,7 @@ class GeneralNetwork:
         variance = torch.einsum("bk,khw->bhw", study.basis.square(), powers)
         variance += (outside * study.rest).square()[:, None, None]
         unit = torch.where(study.unit.isfinite(), study.unit, torch.nan)
-        return NINETY * variance.sqrt() * unit[:, None, None]
+        return variance.sqrt_().mul_(NINETY).mul_(unit[:, None, None])
 
 
 def study_of(tensors: dict[str, Tensor]) -> Study | None:
