@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rasd_fusion.rasd_qgis.engine.general.network import GeneralNetwork
+from rasd_fusion.rasd_qgis.engine.general.proof import fitted
 from rasd_fusion.rasd_qgis.engine.general.study import Study
 from rasd_fusion.rasd_qgis.engine.learning.disagreement import smooth
 from rasd_fusion.rasd_qgis.engine.learning.worlds import Scene
@@ -33,24 +34,33 @@ class Known:
     look: Observation
     axis: Axis
 
-    def study(self, good: Tensor | None = None, sigma: float = DEFAULT_SIGMA) -> Study:
-        """What is learnt of it. good: (B,) bool, all where None."""
+    @property
+    def block(self) -> Block:
+        """All of it, as a survey shows it."""
         around = self.look.down_around(self.guide)
         valid = torch.ones(self.coarse.shape[1:], dtype=torch.bool)
-        block = Block(self.coarse, around[1, 1], valid, around)
+        return Block(self.coarse, around[1, 1], valid, around)
+
+    def study(self, good: Tensor | None = None, sigma: float = DEFAULT_SIGMA) -> Study:
+        """What is learnt of it. good: (B,) bool, all where None."""
         good = torch.ones(len(self.coarse), dtype=torch.bool) if good is None else good
-        return Study.of([block], self.axis, self.axis, sigma, good)
+        return Study.of([self.block], self.axis, self.axis, sigma, good)
 
     def fused(
         self, model: GeneralNetwork, good: Tensor | None = None, sigma: float = DEFAULT_SIGMA
     ) -> FusedTile:
-        """Fused by a model, as one tile."""
-        fitted = replace(model, study=self.study(good, sigma))
+        """Fused as one tile by a model, which is fitted to it first."""
+        good = torch.ones(len(self.coarse), dtype=torch.bool) if good is None else good
+        model = fitted(model, [self.block], self.axis, self.axis, sigma, good)
+        return self.fused_by(model)
+
+    def fused_by(self, model: GeneralNetwork) -> FusedTile:
+        """Fused as one tile by a model that is fitted."""
         masks = (
             torch.ones(image.shape[1:], dtype=torch.bool) for image in (self.guide, self.coarse)
         )
         with torch.inference_mode():
-            return fitted.fuse(Tile(self.guide, self.coarse, self.look, *masks), 0.5)
+            return model.fuse(Tile(self.guide, self.coarse, self.look, *masks), 0.5)
 
 
 def cube(bands: int, side: int, seed: int = 0) -> Tensor:

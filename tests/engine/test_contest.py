@@ -27,7 +27,7 @@ def judged(monkeypatch):
     return heard
 
 
-@pytest.mark.parametrize("steps", (0, 2))
+@pytest.mark.parametrize("steps", [0, 2])
 def test_a_training_that_found_nothing_ends_as_the_bundled_model(tmp_path, judged, steps):
     scene = make_scene(tmp_path, SIDE)
     pair = scene.write_hs(), scene.write_ms()

@@ -32,7 +32,7 @@ LEAST_EXPLAINED = 0.5
 
 
 def doubts(study: Study, blocks: list[Block], pair: Alignment) -> list[str]:
-    """The sentences, none where the pair is as usual."""
+    """The sentences, none where the pair is as usual. blocks: of its survey."""
     waves = pair.hs.spectral.wavelengths, pair.ms.spectral.wavelengths
     ratio = max(pair.rows.ratio, pair.cols.ratio)
     found = [_uncovered(*waves), _unlike(study, blocks)]
@@ -71,8 +71,8 @@ def _unlike(study: Study, blocks: list[Block]) -> str:
     """That the two images show different things, in places or altogether."""
     posterior = study.forms.posterior
     bands = torch.cat([block.bands[:, block.valid] for block in blocks], 1)
-    placed_ones = [placed(block, study.move) for block in blocks]
-    guide = torch.cat([block.guide[:, block.valid] for block in placed_ones], 1)
+    lying = [placed(block, study.move) for block in blocks]
+    guide = torch.cat([block.guide[:, block.valid] for block in lying], 1)
     components = posterior.components(bands[:, :, None])[:, :, 0]
     centred = guide - posterior.guide_mean[:, None]
     missed = centred - posterior.response @ components

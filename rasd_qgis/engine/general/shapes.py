@@ -31,6 +31,7 @@ def check_study(study: Study, bands: int, guide: int) -> None:
                 "detail_spread": (GUIDE,),
                 "brightness": (),
                 "move": (2,),
+                "trust": (),
             },
         ),
         (

@@ -50,6 +50,7 @@ class Study:
     least value. track: (k, F) log of a form's error one scale down over the start's. facts: (k, 5).
     leading: (3, b) of the centred guide, detail_spread: (3,). brightness: () rms of a spectrum in
     bands of finite unit. move: (2,), by which `registration` moves the guide.
+    trust: (), the share of the network's changes that is taken, 1 until `proof` says otherwise.
     """
 
     forms: Forms
@@ -66,6 +67,7 @@ class Study:
     detail_spread: Tensor
     brightness: Tensor
     move: Tensor
+    trust: Tensor
 
     @classmethod
     def of(
@@ -120,6 +122,7 @@ class Study:
             details.square().mean(1).sqrt().clamp_min(1e-6),
             level.bands[unit.isfinite()].square().sum(0).mean().sqrt().clamp_min(1e-9).float(),
             move,
+            torch.ones(()),
         )
 
     def start(self, coarse: Tensor, guide: Tensor, look: Observation) -> Tensor:

@@ -12,7 +12,7 @@ from ...contract.errors import ModelFileError
 from ...contract.request import FuseRequest
 from ..general.doubts import doubts
 from ..general.network import GeneralNetwork
-from ..general.study import Study
+from ..general.proof import fitted
 from ..rasters.align import Alignment
 from ..scene.network import SceneNetwork
 from ..scene.normalise import Units, fit
@@ -100,7 +100,9 @@ def _for_any(
     sigma = DEFAULT_SIGMA if psf_sigma is None else psf_sigma
     blocks = survey(pair, sigma, around=True)
     good = torch.from_numpy(pair.hs.good)
-    study = Study.of(blocks, pair.rows, pair.cols, sigma, good)
+    model = fitted(model, blocks, pair.rows, pair.cols, sigma, good)
+    study = model.fitted
+    reporter.log(f"Of the network's changes {float(study.trust):.2f} is taken.")
     if bool(study.move.any()):
         down, right = study.move.tolist()
         reporter.log(
@@ -117,7 +119,7 @@ def _for_any(
         ratio=[pair.rows.ratio, pair.cols.ratio],
         psf_sigma=sigma,
     )
-    return Fusion(replace(model, study=study).to(device), card, sigma, 0.0)
+    return Fusion(model.to(device), card, sigma, 0.0)
 
 
 def _fitted(model: SceneNetwork, pair: Alignment, sigma: float) -> SceneNetwork:

@@ -1,0 +1,68 @@
+"""Proof: how far the network is to be followed on a pair, after what it does one scale down.
+
+There the answer is known (Wald's protocol): the network's changes of its start are multiplied by
+what would have served best there. That scale is not the pair's own, and few pixels prove little, so
+it is averaged with pixels that speak for the network as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..rasters.grid import Axis
+from ..scene.network import FusedTile
+from ..scene.reduce import Block
+from ..scene.tile import Tile
+from .network import GeneralNetwork
+from .registration import placed
+from .samples import Lower, below, lower_of, spread
+from .study import Study
+
+# Pixels that speak for the network as it is. With them CAVE balloons' nine rows end 0.20 dB below
+# the best classical method at worst, without 0.38; NEON's mosaics gain 0.30 and 0.41 dB, without
+# 0.35 and 0.38.
+PRIOR_PIXELS = 300
+RATIO = 0.5
+
+
+def fitted(
+    model: GeneralNetwork, blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tensor
+) -> GeneralNetwork:
+    """The network with its study of a pair's survey, and the factor of its changes found."""
+    studied = replace(model, study=Study.of(blocks, rows, cols, sigma, good))
+    trust = torch.tensor(proven(studied, blocks, rows, cols, sigma, good))
+    return replace(model, study=replace(studied.fitted, trust=trust))
+
+
+def fused_below(
+    model: GeneralNetwork, blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tensor
+) -> Iterator[tuple[Lower, FusedTile]]:
+    """A survey's blocks one scale down, and what the network makes of them there."""
+    lower = lower_of(blocks, rows, cols, sigma)
+    study = Study.of(below(lower), rows, cols, sigma, good)
+    reduced = GeneralNetwork(model.network, model.calibration, study)
+    for part in lower:
+        whole = [torch.ones(i.shape[1:], dtype=torch.bool) for i in (part.guide, part.bands)]
+        with torch.inference_mode():
+            yield part, reduced.fuse(Tile(part.guide, part.bands, part.look, *whole), RATIO)
+
+
+def proven(
+    model: GeneralNetwork, blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tensor
+) -> float:
+    """The factor, 0…1, of the changes of a network that has its study of the pair."""
+    lying = [placed(block, model.fitted.move) for block in spread(blocks)]
+    served, spent, pixels = 0.0, 1e-30, 0
+    unit = model.fitted.unit[:, None]
+    for part, fused in fused_below(model, lying, rows, cols, sigma, good):
+        change = (fused.bands - fused.start)[:, part.valid] / unit
+        missing = (part.truth - fused.start)[:, part.valid] / unit
+        served += float((missing * change).sum())
+        spent += float(change.square().sum())
+        pixels += int(part.valid.sum())
+    best = min(max(served / spent, 0.0), 1.0)
+    return (pixels * best + PRIOR_PIXELS) / (pixels + PRIOR_PIXELS)
