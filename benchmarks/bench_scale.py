@@ -97,10 +97,11 @@ def note(rows: list[dict[str, Any]], tile: int) -> None:
 def measure(scene: str, request: FuseRequest) -> dict[str, Any]:
     """One run, the network by itself, and the copy."""
     first, tiles = network_times(request)
-    before, whole, peak = run(request)
+    done_first, whole, peak = run(request)
     spent = first + network_times(request)[0]
     # Of several, the quickest tells least of other work; processor time is told as the run's is.
-    network = Spent(min(s.clock for s in spent), mean(s.processor for s in spent)).times(tiles)
+    tile = Spent(min(s.clock for s in spent), mean(s.processor for s in spent))
+    before, network = done_first.less(tile), tile.times(tiles)
     fusing = whole.less(before)
     with rasterio.open(request.output) as dataset:
         pixels = dataset.width * dataset.height
@@ -147,8 +148,8 @@ class Spent(NamedTuple):
 
 
 def run(request: FuseRequest) -> tuple[Spent, Spent, float]:
-    """What a run by the engine spends before it begins to fuse, and in all; its peak in MiB."""
-    began, fusing = time.monotonic(), Spent(0.0, 0.0)
+    """What a run by the engine spends until its first tile is done, and in all; its peak in MiB."""
+    began, first = time.monotonic(), Spent(0.0, 0.0)
     command = [sys.executable, "-I", "-X", "utf8", str(ENGINE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
         requests, events = cast("IO[bytes]", engine.stdin), cast("IO[bytes]", engine.stdout)
@@ -158,15 +159,15 @@ def run(request: FuseRequest) -> tuple[Spent, Spent, float]:
         watch = _Watch(engine.pid)
         for line in events:
             event = decode(line)
-            if isinstance(event, Progress) and event.phase == "fusing" and not fusing.clock:
-                fusing = Spent(time.monotonic() - began, processor_seconds(engine.pid))
+            if isinstance(event, Progress) and event.text.startswith("tile 1 of"):
+                first = Spent(time.monotonic() - began, processor_seconds(engine.pid))
             if isinstance(event, (Failure, Result)):
                 break
         whole = Spent(time.monotonic() - began, _ended(engine))
         peak = watch.peak()
     if not isinstance(event, Result):
         raise RuntimeError(f"the engine failed: {event}")
-    return fusing, whole, peak
+    return first, whole, peak
 
 
 def _ended(engine: subprocess.Popen[bytes]) -> float:
@@ -311,8 +312,8 @@ def in_markdown(figures: dict[str, Any], tile: int) -> str:
         f"from a file, tiles of {tile}, resumable; load {figures['load']:.1f}. “-bundled”: with "
         f"the model that ships. “-small”: with a network of one stage and {SMALL} channels, far "
         "quicker than any model of the product: its ratio says what the rest of a run costs, its "
-        "peak how that grows. “Promised” is the formula of "
-        "`pipeline.peak_memory`; “ratio” is the run less its start-up (all before the first tile) "
+        "peak how that grows. “Promised” is the formula of `pipeline.peak_memory`; “ratio” is the "
+        "run less its start-up (until the first tile is done, less the network's own time for one) "
         "over the longer of the network's own time and a plain copy of the output, overviews "
         "included; “cpu ratio” is the same of processor time, which other work on the machine "
         f"hardly changes. Limits: {MEMORY_LIMIT_MIB} MiB, ratio {TIME_LIMIT}, growth "
