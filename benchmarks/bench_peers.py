@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
 
 def settings_for(method: str, row: Wanted, settings: rasd.Settings) -> rasd.Settings | None:
     """A row's settings; None where the bundled model learnt from that very scene, and no model is
-    there that was trained without its sensor (`make train-bundled BENCH="--without SENSOR"`).
+    there that was trained without its sensor (`make train-bundled WITHOUT=SENSOR`).
     """
     if method != BUNDLED_METHOD or row.place is None or row.place.role == "test":
         return settings
