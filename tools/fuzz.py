@@ -74,13 +74,16 @@ def run_target(name: str, seconds: float, seed: int) -> dict[str, int]:
         while time.monotonic() < until:
             number = (seed << 32) + counts.total()
             os.pwrite(trace, b"%020d" % number, 0)
-            signal.alarm(MOST_SECONDS)  # its default action ends a process that hangs in C
+            # Both signals end a process that hangs in C, whether it computes or waits.
+            signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+            signal.alarm(10 * MOST_SECONDS)
             try:
                 counts[target.attempt(random.Random(number))] += 1
             except Exception:
                 counts["found"] += 1
                 text = f"random.Random({number})\n{traceback.format_exc()}"
                 (FOUND / f"{name}-{number}.txt").write_text(text)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
     return {**counts, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}
 
