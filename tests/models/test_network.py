@@ -25,8 +25,10 @@ def pair(samples: int, height: int, width: int, config: RASDConfig = SMALL):
 
 
 def test_paper_configuration_has_the_published_number_of_weights():
-    count = sum(p.numel() for p in RASDFuNet(RASDConfig(31, 3)).parameters())
+    weights = dict(RASDFuNet(RASDConfig(31, 3)).named_parameters())
+    count = sum(weight.numel() for weight in weights.values())
     assert count == 922_792
+    assert sum(weights[name].numel() for name in weights if name.endswith("bias")) == 18_032
     assert abs(count / PUBLISHED_PARAMETERS - 1) < 0.03
 
 
