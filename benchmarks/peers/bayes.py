@@ -20,6 +20,7 @@ scene's own covariance, and than MTF-GLP as the mean; 40 components better than 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,8 @@ Matrix = NDArray[np.float64]
 
 COMPONENTS = 40
 BACK_PROJECTIONS = 2
+# Of few bands, components beyond this share of them are taken for noise.
+SIGNAL = 2 / 3
 # Of a mean variance: keeps matrices invertible where a direction holds nothing.
 LEAST = 1e-8
 # A variance where nothing varies at all.
@@ -88,8 +91,9 @@ def fit(components: Image, seen: Image, left_out: Image, detail: Image) -> Model
     guide_noise = misfit @ misfit.T / pixels / spare + np.diag(
         1e2 * LEAST * np.mean(z**2, axis=1) + NOTHING
     )
-    freedom = max(len(left_out) - len(u), 1)
-    noise = np.sum(left_out**2) / pixels / freedom
+    signal = min(len(u), math.ceil(SIGNAL * len(left_out)))
+    freedom = max(len(left_out) - signal, 1)
+    noise = (np.sum(left_out**2) + np.sum(u[signal:] ** 2)) / pixels / freedom
     floor = LEAST * np.mean(u**2)
     return Model(
         response,

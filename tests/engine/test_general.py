@@ -14,7 +14,6 @@ from rasd_fusion.benchmarks.peers import bayes
 from rasd_fusion.models import RASDConfig, RASDFuNet
 from rasd_fusion.rasd_qgis.contract.errors import InputError
 from rasd_fusion.rasd_qgis.engine.general.network import GeneralNetwork
-from rasd_fusion.rasd_qgis.engine.general.posterior import BACK_PROJECTIONS
 from rasd_fusion.rasd_qgis.engine.general.samples import level_of
 from rasd_fusion.rasd_qgis.engine.general.told import (
     ANSWER,
@@ -74,8 +73,9 @@ def test_the_posterior_is_that_of_the_form_in_numpy(pair):
     image = posterior.bands(
         torch.from_numpy(bayes.solve(samples[0], guide, mean, fitted, maps)).float()
     )
-    for _ in range(BACK_PROJECTIONS):
-        image = image + pair.look.up(pair.coarse - pair.look.down(image))
+    missing = pair.coarse - pair.look.down(image)
+    inside = torch.einsum("bk,ck,chw->bhw", posterior.basis, posterior.basis, missing)
+    image = image + pair.look.up(missing - inside)
     assert apart(posterior.estimate(pair.coarse, pair.guide, pair.look), image) < 1e-4
 
 
@@ -125,7 +125,9 @@ def test_the_bundled_model_betters_its_start_and_tells_how_far_it_may_be_off(pai
 def test_units_do_not_matter(pair, fused, model, gain):
     again = replace(pair, coarse=pair.coarse * gain, guide=pair.guide * gain).fused(model)
     assert apart(again.bands / gain, fused.bands) < 5e-3
-    assert apart(again.spread / gain, fused.spread) < 2e-2
+    # Single points may be routed otherwise, so not the greatest difference.
+    differing = (again.spread / gain - fused.spread).square().mean().sqrt()
+    assert differing < 2e-3 * span(fused.spread)
     other = replace(pair, guide=pair.guide * gain + 500.0).fused(model)
     assert apart(other.bands, fused.bands) < 5e-3
 

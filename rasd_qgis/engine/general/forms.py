@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..sensors.observe import Observation
-from .posterior import BACK_PROJECTIONS, NOTHING, Posterior
+from .posterior import NOTHING, Posterior
 from .samples import Level
 
 NAMES = ("cubic", "linear", "shading", "smooth", "sharp", "local")
@@ -27,6 +27,7 @@ NAMES = ("cubic", "linear", "shading", "smooth", "sharp", "local")
 KERNELS = ((1.0, 1.0), (3.0, 0.1))
 # Samples that a Gaussian process is fitted to.
 POINTS = 400
+BACK_PROJECTIONS = 2
 # Ridges in variances of a guide band, of the whitening and of the regressions.
 RIDGE = 1e-4
 SHADING_RIDGE = 1e-3

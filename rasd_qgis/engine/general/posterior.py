@@ -14,6 +14,7 @@ of D along rows and columns (after FUSE: Wei, Dobigeon and Tourneret, 2015).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,10 @@ from ..sensors.observe import Observation
 from .samples import Level
 
 COMPONENTS = 40
-BACK_PROJECTIONS = 2
+# Of few bands the components beyond this share of them are noise: were all of them signal, the
+# noise would be none, and what is left of the blur be undone at any price. On CAVE at x4 this is
+# worth 0.2 to 0.3 dB of the start with 0.3 % of noise, and 1.4 with 3 %.
+SIGNAL = 2 / 3
 # Of a mean variance: keeps matrices invertible where a direction holds nothing.
 LEAST = 1e-8
 # Components below this share of the strongest one's power are rounding.
@@ -66,8 +70,10 @@ class Posterior:
         spare = max(pixels - count, 1) / pixels
         guide_noise = misfit @ misfit.T / pixels / spare
         guide_noise += torch.diag(1e2 * LEAST * z.square().mean(1) + NOTHING)
+        powers, bands = u.square().mean(1), int(good.sum())
         left_out = (centred - basis @ u).square().sum() / pixels
-        noise = left_out / max(int(good.sum()) - count, 1)
+        signal = min(count, math.ceil(SIGNAL * bands))
+        noise = (left_out + powers[signal:].sum()) / max(bands - signal, 1)
         noise = noise.clamp_min(max(float(LEAST * u.square().mean()), NOTHING))
         prior = _covariance(basis.T @ (level.lost * good[:, None]))
         heard = torch.linalg.solve(guide_noise, response).T
@@ -100,7 +106,8 @@ class Posterior:
     def estimate(self, coarse: Tensor, guide: Tensor, look: Observation) -> Tensor:
         """Coarse (B, h, w) and guide (b, H, W) → the posterior mean's bands (B, H, W), in DN.
 
-        Back-projections return what of the observed image lies outside the components.
+        What of the observed image lies outside the components is added interpolated. What lies in
+        them is not forced to agree with it: noise would be taken for signal.
         """
         observed = self.components(coarse)
         centred = guide - self.guide_mean[:, None, None]
@@ -109,9 +116,9 @@ class Posterior:
         missed = torch.einsum("jk,jhw->khw", self.directions, observed - look.down(mean))
         share = torch.einsum("jk,khw->jhw", self.directions, solved(missed, self.weights, look))
         image = self.bands(mean + look.down_rows.T @ share @ look.down_cols)
-        for _ in range(BACK_PROJECTIONS):
-            image += look.up(coarse - look.down(image))
-        return image
+        missing = coarse - look.down(image)
+        inside = self.basis @ (self.basis.T @ missing.flatten(1))
+        return image + look.up(missing - inside.view_as(missing))
 
 
 def solved(missed: Tensor, weights: Tensor, look: Observation) -> Tensor:
