@@ -3,6 +3,7 @@
 It opens both layers, runs rasd:fuse by the dialog's own Run button, leaves the dialog's log beside
 the styled layers, and says that the picture may be taken (tools/desktop tells how).
 RASD_FUSION_SHOT_STEPS sets the number of training steps; without it the dialog's default runs.
+The log shows where temporary files lie: TMPDIR says where that is to be.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import processing
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QTimer
+from qgis.PyQt.QtWidgets import QTextEdit
 from qgis.utils import iface
 
 import rasd_fusion
@@ -89,7 +91,7 @@ def finish(successful: bool, _results: dict[str, Any]) -> None:
 
 
 def arrange() -> None:
-    """Zoom to the result and move the dialog to the lower right."""
+    """Zoom to the result, move the dialog to the lower right and its log to the end."""
     iface.zoomToActiveLayer()
     iface.mapCanvas().zoomToFullExtent()
     screen = QgsApplication.primaryScreen().availableGeometry()
@@ -97,6 +99,14 @@ def arrange() -> None:
     dialog.resize(screen.width() * 2 // 5, screen.height() * 2 // 5)
     dialog.move(screen.right() - dialog.width() - 12, screen.bottom() - dialog.height() - 36)
     dialog.raise_()
+    # What was laid out for the old size is laid out again first.
+    QTimer.singleShot(0, lambda: show_end(dialog.findChild(QTextEdit, "txtLog")))
+
+
+def show_end(text: QTextEdit) -> None:
+    """Scroll a text to its last line."""
+    bar = text.verticalScrollBar()
+    bar.setValue(bar.maximum())
 
 
 QTimer.singleShot(1000, guarded(start))

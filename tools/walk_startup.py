@@ -38,6 +38,7 @@ ZIP = os.environ["RASD_FUSION_WALK_ZIP"]
 PICTURES = Path(os.environ["RASD_FUSION_WALK_PICTURES"])
 TICK_MS = 100
 SETTLE_S = 1.0  # before a picture: the last repaints
+SOON_S = 0.5  # the same for what may be over within a second
 FUSION_MENU = "RASD Fusion"
 
 Waits = Iterator[Callable[[], Any]]
@@ -136,7 +137,7 @@ def fuse() -> Waits:
     dialog = yield from window("rasdFusionDialog")
     click(dialog.runButton())
     yield lambda: dialog.cancelButton().isEnabled()
-    yield from photograph("fusing")
+    yield from photograph("fusing", SOON_S)
     yield lambda: not dialog.cancelButton().isEnabled()
     yield from pause(2)
     if len(QgsProject.instance().mapLayers()) < 4:
@@ -263,9 +264,9 @@ def pause(seconds: float) -> Waits:
     yield lambda: time.monotonic() > end
 
 
-def photograph(name: str) -> Waits:
+def photograph(name: str, settle: float = SETTLE_S) -> Waits:
     """Keep a picture of the whole screen, numbered in the order of the walk."""
-    yield from pause(SETTLE_S)
+    yield from pause(settle)
     take_picture(name)
 
 
