@@ -69,3 +69,13 @@ def test_a_flat_scene_is_left_as_it_is():
     flat = torch.ones(3, 3, 2, 8, 8)
     block = Block(torch.ones(4, 8, 8), flat[1, 1], torch.ones(8, 8, dtype=torch.bool), flat)
     assert not registered([block], torch.ones(4, dtype=torch.bool))[1].any()
+
+
+def test_the_fused_image_is_compared_with_the_guide_where_it_lay(pair):
+    beside, model = drawn_by(pair, 0.5, -0.4), bundled()
+    study_of_it = beside.study()
+    fixed = replace(model, study=study_of_it)
+    still = replace(model, study=replace(study_of_it, move=torch.zeros(2)))
+    truth = pair.truth
+    apart = [float((one.seen(truth) - beside.guide).square().mean()) for one in (fixed, still)]
+    assert apart[0] < 0.5 * apart[1]

@@ -22,6 +22,7 @@ from ..scene.network import FusedTile, RoutedTile
 from ..scene.tile import Tile
 from .forms import Forms
 from .posterior import Posterior
+from .registration import moved
 from .study import Study, too_large
 from .told import Told, answered, brightness, tell
 
@@ -71,11 +72,11 @@ class GeneralNetwork:
         return named if self.study is None else named | dict(_named("study.", self.study))
 
     def seen(self, bands: Tensor) -> Tensor:
-        """Bands (B, H, W) as the guide's sensor would see them: (b, H, W), in its DN."""
+        """Bands (B, H, W) as the guide's sensor would see them, where it is: (b, H, W), its DN."""
         posterior = self.fitted.forms.posterior
         components = posterior.components(bands)
         seen = torch.einsum("bk,khw->bhw", posterior.response, components)
-        return seen + posterior.guide_mean[:, None, None]
+        return moved(seen + posterior.guide_mean[:, None, None], -self.fitted.move)
 
     def fuse(self, tile: Tile, ratio: float, auto: bool = False) -> FusedTile:
         """Fuse a tile at a routing ratio of 0…1; auto: as `RASDFuNet.forward` takes it."""

@@ -102,12 +102,15 @@ def _for_any(
     good = torch.from_numpy(pair.hs.good)
     model = fitted(model, blocks, pair.rows, pair.cols, sigma, good)
     study = model.fitted
-    reporter.log(f"Of the network's changes {float(study.trust):.2f} is taken.")
+    reporter.log(
+        f"{float(study.trust):.0%} of the network's corrections are taken, as far as they held one "
+        "scale down."
+    )
     if bool(study.move.any()):
         down, right = study.move.tolist()
         reporter.log(
-            f"The guide lies {right:+.2f} columns and {down:+.2f} rows of its own beside the "
-            "hyperspectral image; it is moved back."
+            f"The guide is moved by {-right:+.2f} columns and {-down:+.2f} rows of its own, to "
+            "where the hyperspectral image lies."
         )
     for doubt in doubts(study, blocks, pair):
         reporter.warn(doubt)
