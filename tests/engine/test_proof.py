@@ -39,7 +39,8 @@ def test_one_that_does_harm_is_followed_as_far_as_few_pixels_leave_open(pair, mo
 
     monkeypatch.setattr(network, "answered", wrong)
     pixels = pair.coarse[0].numel()
-    assert trust(pair) == pytest.approx(proof.PRIOR_PIXELS / (proof.PRIOR_PIXELS + pixels))
+    say = proof.MOST_SAY * pixels / (pixels + proof.PRIOR_PIXELS)
+    assert trust(pair) == pytest.approx(1 - say)
 
 
 def test_the_share_that_is_taken_scales_what_the_network_adds(pair):
