@@ -129,7 +129,7 @@ def test_tiles_of_a_worker_that_is_killed_are_done_by_others(tmp_path, scene, cl
     held = lose_one(cluster, monkeypatch)
     assert_same(fused(tmp_path, scene, cluster), scene[3])
     assert held[0] > 0
-    cluster.wait_for_workers(2)
+    cluster.wait_for_workers(2, timeout=120)
 
 
 @posix
@@ -139,7 +139,7 @@ def test_tiles_that_end_their_workers_end_the_run(tmp_path, scene, cluster, monk
     told = refused(tmp_path, scene, cluster.scheduler_address, resumable=False)
     assert "ended before it was done" in told
     assert held[0] > 0
-    cluster.wait_for_workers(2)
+    cluster.wait_for_workers(2, timeout=120)
 
 
 def lose_one(cluster, monkeypatch):

@@ -67,7 +67,7 @@ def maps(provider):
 
 @pytest.fixture
 def trained(fuse, pair, context, feedback, engine) -> str:
-    """A model of the pair's own scene."""
+    """The model that a training on the pair's own scene ends with."""
     model = str(pair.folder / "scene.safetensors")
     run(fuse, pair.values(MODEL="scene", MODEL_OUTPUT=model, SEED=3), context, feedback)
     return model
@@ -233,7 +233,8 @@ def test_maps_of_several_ratios(maps, fuse, pair, trained, context, feedback):
     assert dataset.GetRasterBand(1).GetNoDataValue() == 255
     names = [dataset.GetRasterBand(b).GetDescription() for b in range(1, 5)]
     assert names[:2] == ["stage 1, full scale", "stage 1, 1/8 scale"]
-    assert dataset.RasterCount == 10
+    # Two stages at two scales: on so little ground the training ends as the bundled model.
+    assert dataset.RasterCount == 4
     np.testing.assert_allclose(read(folder / "confidence_r0.5.tif"), read(seen), atol=1e-6)
 
 
