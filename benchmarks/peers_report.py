@@ -20,9 +20,10 @@ Wald's protocol, block-centred: a Gaussian PSF whose FWHM is the ratio, noise of
 band's root mean square on both images (the demo: none, whole counts). Every method knows the PSF,
 none the response function. *real*: NEON's 16 plots, camera averaged to 1 m, spectrometer to 2 and
 4 m, fused one by one (`plots`) or side by side (`mosaic`), figures over all pixels. PSNR: mean over
-bands, peak the reference's maximum. Seconds: start-up apart; of `rasd-scene` with its training, on
-a machine that others used, so no time for comparing. `rasd-scene` is what training gave, also where
-a run would have taken the bundled model instead. `rasd-bundled` starts from the guide that it moved.
+bands, peak the reference's maximum. Seconds: start-up apart; of `rasd-scene` with its training,
+on a machine that others used, so no time for comparing. `rasd-scene` is what training gave, also
+where a run would have taken the bundled model instead. `rasd-bundled` starts from the guide that it
+moved.
 Peak: MiB above the process before. A method's process has OMP_NUM_THREADS as told above.
 """
 
