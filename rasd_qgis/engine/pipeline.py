@@ -73,7 +73,7 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
     return {
         "ROUTING_RATIO": request.routing_ratio,
         "LOW_RANK_SHARE": found.low_rank_share,
-        "TRAINING_STEPS": fusion.card.steps,
+        "TRAINING_STEPS": fusion.steps,
         "TRAINING_SECONDS": fusion.seconds,
         "CONSISTENCY_HS": found.hyperspectral.error,
         "CONSISTENCY_MS": found.multispectral.error,

@@ -57,22 +57,24 @@ class Workspace:
     def trained(self, device: torch.device) -> Fusion | None:
         """The model that an earlier run trained, if it did."""
         try:
-            facts = json.loads(self._seconds.read_text(encoding="utf-8"))
+            facts = json.loads(self._training.read_text(encoding="utf-8"))
             model, card = read_model(str(self._model))
             if model_hash(model) == facts["model"]:
-                return Fusion(model.to(device), card, card.psf_sigma, float(facts["seconds"]))
-        except (ModelFileError, OSError, ValueError):
+                steps, seconds = int(facts["steps"]), float(facts["seconds"])
+                return Fusion(model.to(device), card, card.psf_sigma, steps, seconds)
+        except (ModelFileError, OSError, ValueError, KeyError):
             pass
-        self._seconds.unlink(missing_ok=True)
+        self._training.unlink(missing_ok=True)
         return None
 
     def keep_trained(self, fusion: Fusion) -> None:
         """Keep a model that was trained, in place of the training's checkpoint."""
-        if self.journal is None or self._seconds.exists():
+        if self.journal is None or self._training.exists():
             return
         write_model(str(self._model), self.run_id, fusion.model, fusion.card)
-        facts = {"model": model_hash(fusion.model), "seconds": fusion.seconds}
-        durable.write(self._seconds, json.dumps(facts).encode())
+        found = model_hash(fusion.model)
+        facts = {"model": found, "steps": fusion.steps, "seconds": fusion.seconds}
+        durable.write(self._training, json.dumps(facts).encode())
         self.folder.joinpath("training.safetensors").unlink(missing_ok=True)
 
     def begin_anew(self) -> None:
@@ -94,7 +96,7 @@ class Workspace:
         return self.folder / "model.safetensors"
 
     @property
-    def _seconds(self) -> Path:
+    def _training(self) -> Path:
         return self.folder / "trained.json"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rasd_fusion.rasd_qgis.engine.model import contest, obtain
+from rasd_fusion.rasd_qgis.engine.model.card import read_model
 
 from .scenes import make_scene, run
 
@@ -35,6 +36,8 @@ def test_a_training_that_found_nothing_ends_as_the_bundled_model(tmp_path, judge
     shipped = run(tmp_path, *pair, model="bundled")
     assert np.array_equal(trained.bands, shipped.bands)
     assert any("bundled model" in warning for warning in trained.warnings) == bool(steps)
+    assert trained.values["TRAINING_STEPS"] == steps
+    assert shipped.values["TRAINING_STEPS"] == read_model(str(obtain.BUNDLED))[1].steps > 2
     ((own, other),) = judged
     assert own == 1.0 and 0 < other < 10
 

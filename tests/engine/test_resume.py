@@ -16,7 +16,7 @@ import rasterio
 
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource, to_json
 from rasd_fusion.rasd_qgis.engine import pipeline, workspace
-from rasd_fusion.rasd_qgis.engine.model.obtain import BUNDLED
+from rasd_fusion.rasd_qgis.engine.model import obtain
 from rasd_fusion.rasd_qgis.engine.scene import train
 from rasd_fusion.rasd_qgis.engine.service import memory
 
@@ -112,7 +112,7 @@ def test_finished_tiles_are_taken_up(tmp_path, scene, counted, tiles):
 
 
 def test_a_run_of_the_bundled_model_is_taken_up_with_its_uncertainty(tmp_path, scene, counted):
-    asked = {"model": str(BUNDLED), "uncertainty": str(tmp_path / "uncertainty.tif")}
+    asked = {"model": str(obtain.BUNDLED), "uncertainty": str(tmp_path / "uncertainty.tif")}
     whole = run(tmp_path, *scene[:2], **settings(tmp_path, **asked, resumable=False))
     with rasterio.open(asked["uncertainty"]) as dataset:
         told = dataset.read()
@@ -124,6 +124,16 @@ def test_a_run_of_the_bundled_model_is_taken_up_with_its_uncertainty(tmp_path, s
     assert_same(result, whole)
     with rasterio.open(asked["uncertainty"]) as dataset:
         np.testing.assert_array_equal(dataset.read(), told)
+
+
+def test_a_training_that_ended_as_the_bundled_model_is_taken_up(
+    tmp_path, scene, counted, monkeypatch
+):
+    monkeypatch.setattr(obtain, "is_worth", lambda trained, shipped_error: False)
+    cut_short(counted, tmp_path, scene, tiles=1, training_steps=2)
+    result = run(tmp_path, *scene[:2], **settings(tmp_path, training_steps=2))
+    assert (counted["steps"], result.values["TRAINING_STEPS"]) == (0, 2)
+    assert result.values["TRAINING_SECONDS"] > 0
 
 
 def test_another_request_takes_up_nothing(tmp_path, scene, counted):

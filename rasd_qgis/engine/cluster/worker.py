@@ -181,7 +181,7 @@ def _fusion(job: Job, storage: Storage, device: torch.device, quiet: Reporter) -
         raise ClusterError("The model in the shared storage is not the run's.", "Run it again.")
     model = model.to(device)
     model = replace(model, graphs=graphs_for(model.network, device, quiet.log))
-    return Fusion(model, card, job.sigma, 0.0)
+    return Fusion(model, card, job.sigma, card.steps, 0.0)
 
 
 def _no_storage(job: Job, error: Exception) -> ClusterError:

@@ -39,11 +39,16 @@ LOOK = 256
 
 @dataclass(frozen=True)
 class Fusion:
-    """A model on its device, its card, the PSF to use it with, and how long training took."""
+    """A model on its device, its card, the PSF to use it with, and the training that was done.
+
+    steps: of the run's own training, also where its network was given up for the bundled model;
+    where the run trains none, of its model's. seconds: that the run's own training took.
+    """
 
     model: Model
     card: Card
     sigma: float
+    steps: int
     seconds: float
 
 
@@ -85,7 +90,7 @@ def from_file(
     sigma = card.psf_sigma if psf_sigma is None else psf_sigma
     if card.start == PAIR:
         model = _fitted(model, pair, sigma)
-    return Fusion(model.to(device), card, sigma, 0.0)
+    return Fusion(model.to(device), card, sigma, card.steps, 0.0)
 
 
 def _for_any(
@@ -122,7 +127,7 @@ def _for_any(
         ratio=[pair.rows.ratio, pair.cols.ratio],
         psf_sigma=sigma,
     )
-    return Fusion(model.to(device), card, sigma, 0.0)
+    return Fusion(model.to(device), card, sigma, card.steps, 0.0)
 
 
 def _fitted(model: SceneNetwork, pair: Alignment, sigma: float) -> SceneNetwork:
@@ -184,9 +189,10 @@ def _from_scene(
     _tell(trained, left, kept, reporter)
     if not kept:
         fusion = _for_any(shipped, card, sigma, pair, device, reporter)
-        return replace(fusion, seconds=trained.seconds)
+        return replace(fusion, steps=trained.steps, seconds=trained.seconds)
     model = SceneNetwork(trained.network, units, injection, response(blocks, units))
-    return Fusion(model.to(device), _card(request, pair, trained, sigma), sigma, trained.seconds)
+    card = _card(request, pair, trained, sigma)
+    return Fusion(model.to(device), card, sigma, trained.steps, trained.seconds)
 
 
 def response(blocks: list[Block], units: Units) -> Tensor:
