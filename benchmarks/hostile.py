@@ -52,6 +52,7 @@ from ..rasd_qgis.engine.scene.tile import Place, Span, Tile, read_tile
 from ..rasd_qgis.engine.service.lifeline import LifeLine
 from ..rasd_qgis.engine.service.report import Reporter
 from ..rasd_qgis.engine.service.serve import Stay, serve
+from .rasd import training_kept
 from .spoil import Stored, spoil_bytes, spoil_tree, spoil_words
 
 RUN = "0123456789abcdef"
@@ -146,7 +147,8 @@ class Pair:
         )
         self.ms = self._write("ms.tif", noise.integers(100, 9000, (GUIDE, SIDE, SIDE)), place, 1)
         self.model = folder / "model.safetensors"
-        told = self.answer(self.hs, self.ms, model_output=str(self.model))
+        with training_kept():
+            told = self.answer(self.hs, self.ms, model_output=str(self.model))
         if not isinstance(told, Result):
             raise Finding(f"the good pair is refused: {told}")
 

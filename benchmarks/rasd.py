@@ -98,8 +98,15 @@ class Fusion:
             psf_sigma=spread(self._pair),
             seed=self._settings.seed,
         )
-        with patch.object(obtain, "is_worth", lambda trained, shipped_error: True):
+        with training_kept():
             self.results = pipeline.fuse(request, Reporter(io.StringIO()))
+
+
+@contextmanager
+def training_kept() -> Iterator[None]:
+    """Inside, what was trained on a scene is used, whatever `model.contest` says of it."""
+    with patch.object(obtain, "is_worth", lambda trained, shipped_error: True):
+        yield
 
 
 @contextmanager

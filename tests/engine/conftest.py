@@ -10,8 +10,8 @@ import rasterio
 import torch
 from affine import Affine
 
+from rasd_fusion.benchmarks.rasd import training_kept
 from rasd_fusion.rasd_qgis.engine.learning import course as course_room
-from rasd_fusion.rasd_qgis.engine.model import obtain
 
 from .courses import SIDE, made_references
 
@@ -32,11 +32,10 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def training_is_kept():
     """Whatever a network learns on the tests' tiny scenes is used; `test_contest` has the rule."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(obtain, "is_worth", lambda trained, shipped_error: True)
+    with training_kept():
         yield
 
 

@@ -30,6 +30,8 @@ POINTS = 400
 BACK_PROJECTIONS = 2
 # Ridges in variances of a guide band, of the whitening and of the regressions.
 RIDGE = 1e-4
+# Of a guide band's mean square: a variance that is none. What does not vary tells nothing.
+CONSTANT = 1e-10
 SHADING_RIDGE = 1e-3
 # The local regression's window, a standard deviation in coarse pixels, and its ridge.
 LOCAL_SPREAD, LOCAL_RIDGE = 1.5, 0.3
@@ -63,7 +65,7 @@ class Forms:
         guide = level.guide - level.guide.mean(1, keepdim=True)
         bands = level.bands - level.bands.mean(1, keepdim=True)
         u = posterior.basis.double().T @ (bands * good[:, None])
-        whitening = _whitening(guide)
+        whitening = _whitening(guide, CONSTANT * level.guide.square().mean(1))
         white = whitening @ guide
         linear = _regression(white, u, RIDGE)
         radiance = level.bands[good if bool(good.any()) else ~good].mean(0)
@@ -118,10 +120,12 @@ class Forms:
 def _local(observed: Tensor, linear: Tensor, white: Tensor, look: Observation) -> Tensor:
     """What a regression of its own around every coarse pixel adds to the scene's, (k, H, W).
 
-    observed: (k, h, w); linear: (b, k), the scene's gains; white: (b, H, W).
+    observed: (k, h, w); linear: (b, k), the scene's gains; white: (b, H, W). In double precision:
+    a window's variance is the small difference of two numbers that are large where white is.
     """
     seen = look.down(white)
-    left = observed - torch.einsum("bk,bhw->khw", linear, seen)
+    left = (observed - torch.einsum("bk,bhw->khw", linear, seen)).double()
+    fine, seen = white - look.up(seen), seen.double()
     rows, cols = (_window(size).to(seen) for size in seen.shape[1:])
 
     def near(image: Tensor) -> Tensor:
@@ -131,8 +135,7 @@ def _local(observed: Tensor, linear: Tensor, white: Tensor, look: Observation) -
     gram = near(seen[:, None] * seen) - means[:, None] * means
     cross = near(seen[:, None] * left) - means[:, None] * near(left)
     gram.diagonal().add_(LOCAL_RIDGE)
-    gains = torch.linalg.solve(gram.permute(2, 3, 0, 1), cross.permute(2, 3, 0, 1))
-    fine = white - look.up(seen)
+    gains = torch.linalg.solve(gram.permute(2, 3, 0, 1), cross.permute(2, 3, 0, 1)).to(fine)
     return torch.stack([(look.up(gain) * fine).sum(0) for gain in gains.permute(3, 2, 0, 1)])
 
 
@@ -154,10 +157,10 @@ def _projected(image: Tensor, observed: Tensor, look: Observation) -> Tensor:
     return image
 
 
-def _whitening(guide: Tensor) -> Tensor:
-    """(b, b) that makes centred samples (b, n) white."""
+def _whitening(guide: Tensor, least: Tensor) -> Tensor:
+    """(b, b) that makes centred samples (b, n) white, but for variances below (b,) least."""
     powers = guide.square().mean(1)
-    found = guide @ guide.T / guide.shape[1] + torch.diag(RIDGE * powers + NOTHING)
+    found = guide @ guide.T / guide.shape[1] + torch.diag(RIDGE * powers + least + NOTHING)
     return torch.linalg.inv(torch.linalg.cholesky(found))
 
 
