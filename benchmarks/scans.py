@@ -35,7 +35,7 @@ def forms() -> tuple[dict[str, Scan], list[str]]:
     for name, loader in loaders.items():
         try:
             found[name] = loader()
-        except ImportError as error:  # noqa: PERF203 (five of them)
+        except ImportError as error:  # noqa: PERF203  # five of them
             absent.append(f"{name} ({error})")
     return found, absent
 
@@ -78,7 +78,7 @@ def mamba_ssm_reference() -> Scan:
     names = ("selective_scan_cuda", "mamba_ssm", "mamba_ssm.ops", "mamba_ssm.ops.triton")
     absent = {name: ModuleType(name) for name in names}
     absent["mamba_ssm.ops.triton.layer_norm"] = ModuleType("layer_norm")
-    absent["mamba_ssm.ops.triton.layer_norm"]._layer_norm_fwd = None  # type: ignore[attr-defined]
+    vars(absent["mamba_ssm.ops.triton.layer_norm"])["_layer_norm_fwd"] = None
     absent["mamba_ssm.utils"] = ModuleType("utils")
     absent["mamba_ssm.utils"].__path__ = [str(source / "utils")]
     with patch.dict(sys.modules, absent):

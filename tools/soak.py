@@ -27,6 +27,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from osgeo import gdal
+
 ROOT = Path(__file__).resolve().parent.parent
 MOST_MINUTES = 20.0
 # Far beyond the longest run here; one that takes as long hangs.
@@ -49,9 +52,7 @@ def load_plugin_package() -> None:
 sys.path[:] = [entry for entry in sys.path if Path(entry or os.curdir).resolve() != ROOT]
 load_plugin_package()
 
-import numpy as np  # noqa: E402
-from osgeo import gdal  # noqa: E402
-
+# What follows is found only now that the package stands under its name.
 from rasd_fusion.benchmarks import results  # noqa: E402
 from rasd_fusion.rasd_qgis.contract.errors import Cancelled, RasdError  # noqa: E402
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource  # noqa: E402
@@ -120,7 +121,9 @@ class Soak:
         write(self.folder / "ms.tif", fine[:GUIDE].astype("uint16"), 10.0)
         self.inputs = {name: (self.folder / name).read_bytes() for name in ("hs.tif", "ms.tif")}
 
-    def _run(self, feedback: Feedback, output: Path, settings: dict[str, Any], hs: str = "hs.tif"):  # noqa: ANN202
+    def _run(
+        self, feedback: Feedback, output: Path, settings: dict[str, Any], hs: str = "hs.tif"
+    ) -> dict[str, Any]:
         sources = (RasterSource(str(self.folder / name)) for name in (hs, "ms.tif"))
         request = FuseRequest(uuid.uuid4().hex, *sources, str(output), device="cpu", **settings)
         return process.run_engine(request, feedback, environment.require_engine())

@@ -109,6 +109,7 @@ def _write(values, row, h, channels, channel, there, STATES: tl.constexpr, TILE:
     tl.store(values + place, h, mask=real)
 
 
+# The kernels' many arguments: Triton passes pointers and numbers one by one.
 @triton.jit(do_not_specialize=["length"])
 def _ends(  # noqa: PLR0913
     u, delta, rate, B, bias, after, totals, length, channels, chunk,

@@ -138,7 +138,7 @@ Request = Union[
     SelfTestRequest,
     ProbeRequest,
 ]
-_KINDS: tuple[type, ...] = (
+_KINDS: tuple[type[Any], ...] = (
     FuseRequest,
     SimulateRequest,
     AssessRequest,
@@ -150,7 +150,7 @@ _KINDS: tuple[type, ...] = (
     SelfTestRequest,
     ProbeRequest,
 )
-_TASKS: dict[str, Any] = {kind.task: kind for kind in _KINDS}  # type: ignore[attr-defined]
+_TASKS: dict[str, Any] = {kind.task: kind for kind in _KINDS}
 
 
 def to_json(request: Request) -> str:

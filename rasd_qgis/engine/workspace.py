@@ -201,7 +201,7 @@ def _taken(folder: Path, make: bool) -> IO[bytes] | None:
     empty = {path.name for path in folder.iterdir()} <= {_LOCK, _KEY + durable.PART}
     if not _is_ours(folder) and not (make and empty):
         return None
-    lock = open(folder / _LOCK, "ab")  # noqa: SIM115
+    lock = open(folder / _LOCK, "ab")  # noqa: SIM115  # held until the run ends
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -16,6 +16,7 @@ from qgis.core import (
     QgsGeometry,
     QgsPoint,
     QgsPointXY,
+    QgsRasterBlock,
     QgsRasterDataProvider,
     QgsRectangle,
 )
@@ -158,12 +159,12 @@ class _Frame:
         return np.where(empty, np.nan, values)
 
 
-def _empty(block: object) -> np.ndarray:
+def _empty(block: QgsRasterBlock) -> np.ndarray:
     """(rows, columns) which samples of a block are nodata."""
-    shape = block.height(), block.width()  # type: ignore[attr-defined]
-    if not block.hasNoData():  # type: ignore[attr-defined]
+    shape = block.height(), block.width()
+    if not block.hasNoData():
         return np.zeros(shape, dtype=bool)
-    flags = [[block.isNoData(r, c) for c in range(shape[1])] for r in range(shape[0])]  # type: ignore[attr-defined]
+    flags = [[block.isNoData(r, c) for c in range(shape[1])] for r in range(shape[0])]
     return np.array(flags)
 
 

@@ -12,6 +12,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 import rasterio
@@ -19,18 +20,16 @@ from rasterio.io import MemoryFile
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-distributed = pytest.importorskip("distributed")
+from rasd_fusion.rasd_qgis.contract.errors import ClusterError, RequestError
+from rasd_fusion.rasd_qgis.contract.leftovers import KEPT_DAYS
+from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
+from rasd_fusion.rasd_qgis.engine.cluster import arrival, client
+from rasd_fusion.rasd_qgis.engine.cluster.storage import Storage
+from rasd_fusion.rasd_qgis.engine.mosaic import Mosaic
+from rasd_fusion.rasd_qgis.engine.rasters import write
 
-from rasd_fusion.rasd_qgis.contract.errors import ClusterError, RequestError  # noqa: E402
-from rasd_fusion.rasd_qgis.contract.leftovers import KEPT_DAYS  # noqa: E402
-from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource  # noqa: E402
-from rasd_fusion.rasd_qgis.engine.cluster import arrival, client  # noqa: E402
-from rasd_fusion.rasd_qgis.engine.cluster.storage import Storage  # noqa: E402
-from rasd_fusion.rasd_qgis.engine.mosaic import Mosaic  # noqa: E402
-from rasd_fusion.rasd_qgis.engine.rasters import write  # noqa: E402
-
-from .scenes import run  # noqa: E402
-from .test_resume import Cut, assert_same, ended_at, holed_scene  # noqa: E402
+from .scenes import run
+from .test_resume import Cut, assert_same, ended_at, holed_scene
 
 SIDE, TILES = 224, 4
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")

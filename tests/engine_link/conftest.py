@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import textwrap
 import threading
@@ -105,8 +106,8 @@ class Proxy:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-@pytest.fixture
-def proxy(qgis_app):
+@contextlib.contextmanager
+def proxied():
     """A proxy that QGIS is set to use, with a name and a password that need quoting."""
     made = Proxy()
     settings = QgsSettings()
@@ -124,3 +125,9 @@ def proxy(qgis_app):
     settings.remove("proxy")
     made.server.shutdown()
     made.server.server_close()
+
+
+@pytest.fixture
+def proxy(qgis_app):
+    with proxied() as made:
+        yield made

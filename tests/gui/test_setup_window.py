@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from rasd_fusion.rasd_qgis.engine_link import builds, environment, install, last
 from rasd_fusion.rasd_qgis.gui import opening, setup_window
 from rasd_fusion.rasd_qgis.gui.desk import Desk
 
-from ..engine_link.conftest import proxy  # noqa: F401
+from ..engine_link.conftest import proxied
 from ..engine_link.shop import open_shop
 
 PASSED = {
@@ -159,12 +160,11 @@ def refusing_proxy(shop, monkeypatch):
     ],
 )
 def test_each_fault_is_told_with_its_way_out(
-    request, qtbot, open_window, shop, monkeypatch, fault, sentence, way_out
+    qtbot, open_window, shop, monkeypatch, fault, sentence, way_out
 ):
-    if fault is refusing_proxy:
-        request.getfixturevalue("proxy")
     window = open_window()
-    with monkeypatch.context() as broken:
+    network = proxied() if fault is refusing_proxy else contextlib.nullcontext()
+    with network, monkeypatch.context() as broken:
         fault(shop, broken)
         press(qtbot, window, "rasdSetUp")
     said = log_of(window)

@@ -18,7 +18,7 @@ PLACEHOLDERS = ("email", "tracker", "repository", "homepage")
 @pytest.fixture(scope="module")
 def metadata(root: Path) -> configparser.SectionProxy:
     parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
+    parser.optionxform = str  # keys keep their case
     parser.read(root / "metadata.txt", encoding="utf-8")
     return parser["general"]
 

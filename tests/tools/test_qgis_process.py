@@ -18,7 +18,7 @@ LONGEST_SECONDS = 60
 
 def run(root: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(root / "tools" / "qgis_process"), *arguments]
-    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
         command, capture_output=True, text=True, timeout=LONGEST_SECONDS, **options
     )
 

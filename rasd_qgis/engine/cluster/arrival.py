@@ -87,15 +87,17 @@ def _load(root: str, digest: str, storage: str) -> None:
             known = getattr(there, "_arrived", None) or digest_of(there.__path__[0])
             if known != digest:
                 raise ImportError("another version of it is loaded there")
-            there._arrived = digest  # type: ignore[attr-defined]
+            vars(there)["_arrived"] = digest
             return
         folder = root if digest_of(root) == digest else _unpacked(digest, storage)
         spec = importlib.util.spec_from_file_location(
             PACKAGE, f"{folder}/__init__.py", submodule_search_locations=[folder]
         )
-        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-        module._arrived = digest  # type: ignore[attr-defined]
+        if spec is None or spec.loader is None:
+            raise ImportError("its sources are no package")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        vars(module)["_arrived"] = digest
         sys.modules[PACKAGE] = module
 
 

@@ -35,7 +35,7 @@ LAPLACE = 2.0
 NINETY = 1.645
 
 _PARTS: dict[str, type] = {"forms": Forms, "posterior": Posterior}
-Part = TypeVar("Part")
+Part = TypeVar("Part", bound="Study | Forms | Posterior")
 
 
 @dataclass(frozen=True)
@@ -190,14 +190,14 @@ def _built(kind: type[Part], prefix: str, tensors: dict[str, Tensor]) -> Part:
         field.name: _built(_PARTS[field.name], f"{prefix}{field.name}.", tensors)
         if field.name in _PARTS
         else tensors[prefix + field.name]
-        for field in fields(kind)  # type: ignore[arg-type]
+        for field in fields(kind)
     }
     return kind(**made)
 
 
 def _moved(part: Part, device: torch.device) -> Part:
     made = {}
-    for field in fields(part):  # type: ignore[arg-type]
+    for field in fields(part):
         value = getattr(part, field.name)
         # Laid out as files hold it: the layout decides how sums round.
         is_tensor = isinstance(value, Tensor)

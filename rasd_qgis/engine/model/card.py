@@ -129,7 +129,7 @@ def read_model(path: str) -> tuple[Model, Card]:
         with safe_open(path, framework="pt") as file:
             card = _card((file.metadata() or {}).get("card", ""), name)
             # Cloned, as sums round by where in memory a tensor begins, and a file packs them.
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118  # no dict
     except ModelFileError:
         raise
     except (OSError, ValueError) as error:

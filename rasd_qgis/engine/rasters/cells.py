@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from xml.etree import ElementTree  # nosec B405
+from xml.etree import ElementTree  # nosec B405  # it only writes
 
 import numpy as np
 import rasterio

@@ -236,8 +236,8 @@ def _lower(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _number(text: str | None) -> float | None:
     try:
-        value = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        value = float(text or "")
+    except ValueError:
         return None
     return value if math.isfinite(value) else None
 

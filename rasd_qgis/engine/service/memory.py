@@ -90,7 +90,7 @@ def _on_windows() -> float:
     fields = [("size", dword), ("faults", dword), *((name, size_t) for name in names.split())]
     counters = type("Counters", (ctypes.Structure,), {"_fields_": fields})()
     counters.size = ctypes.sizeof(counters)
-    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]  # there alone
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
     process = ctypes.c_void_p(kernel.GetCurrentProcess())
     if not kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.size):
