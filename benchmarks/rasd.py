@@ -24,6 +24,7 @@ from ..rasd_qgis.contract.request import FuseRequest
 from ..rasd_qgis.contract.source import RasterSource
 from ..rasd_qgis.engine import pipeline
 from ..rasd_qgis.engine.model import obtain
+from ..rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 from ..rasd_qgis.engine.service.report import Reporter
 from . import rasters
 from .demo import START_VARIABLE
@@ -121,10 +122,10 @@ def fusions(pairs: Sequence[Pair], model: str, settings: Settings) -> Iterator[l
         yield made
 
 
-def spread(pair: Pair) -> float | None:
-    """The standard deviation of the pair's PSF in coarse pixels; None for the usual one."""
+def spread(pair: Pair) -> float:
+    """The standard deviation of the pair's PSF in coarse pixels."""
     if pair.kernel is None:
-        return None
+        return DEFAULT_SIGMA
     place = np.arange(len(pair.kernel)) - (len(pair.kernel) - 1) / 2
     return float(np.sqrt(pair.kernel @ place**2) / pair.ratio)
 

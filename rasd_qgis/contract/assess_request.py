@@ -24,7 +24,7 @@ class AssessRequest:
     peak: of PSNR and SSIM: "maximum" is the reference's greatest value, "band" the greatest of each
     band by itself, "value" is `peak_value`, in the units of scaled values.
     ratio: coarse pixel over fine pixel, for ERGAS; None takes it from the hyperspectral raster.
-    psf_sigma: of the hyperspectral sensor, in coarse pixels; None derives it from the ratio.
+    psf_sigma: of the hyperspectral sensor, in coarse pixels; None has it estimated.
     """
 
     task: ClassVar[str] = "assess"

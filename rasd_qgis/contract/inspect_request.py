@@ -33,7 +33,7 @@ class InspectRequest:
     """Measure a pair before it is fused: overlap, ratio, values, bad bands, nodata, shift.
 
     extent: (xmin, ymin, xmax, ymax) in the multispectral layer's CRS; None takes all.
-    psf_sigma: of the hyperspectral sensor in coarse pixels; None derives it from the ratio.
+    psf_sigma: of the hyperspectral sensor in coarse pixels; None takes the usual.
     """
 
     task: ClassVar[str] = "inspect"

@@ -64,7 +64,8 @@ def inspect(request: InspectRequest, reporter: Reporter) -> dict[str, Any]:
         }
         try:
             pair = align(hs, ms, request.extent, notes)
-            values["PAIR"] = measure(pair, request.psf_sigma or DEFAULT_SIGMA)
+            told = request.psf_sigma
+            values["PAIR"] = measure(pair, DEFAULT_SIGMA if told is None else told)
         except InputError as error:
             values["REFUSAL"] = {"message": error.message, "advice": error.advice}
     return values

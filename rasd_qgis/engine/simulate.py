@@ -25,7 +25,7 @@ from .rasters.grid import Axis, Grid, boxes
 from .rasters.read import Raster
 from .rasters.spectral import natural_colour
 from .rasters.write import BLOCK, OutputRaster
-from .scene.reduce import LEAST_SEEN
+from .scene.survey import LEAST_SEEN
 from .sensors.noise import Noise, Piece
 from .sensors.observe import point_spread, seen
 from .sensors.psf import Blur, blur_of, phase_offset

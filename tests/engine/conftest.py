@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -11,7 +12,10 @@ import torch
 from affine import Affine
 
 from rasd_fusion.benchmarks.rasd import training_kept
+from rasd_fusion.rasd_qgis.contract.request import RasterSource
 from rasd_fusion.rasd_qgis.engine.learning import course as course_room
+from rasd_fusion.rasd_qgis.engine.rasters.align import align
+from rasd_fusion.rasd_qgis.engine.rasters.read import Raster
 
 from .courses import SIDE, made_references
 
@@ -97,3 +101,16 @@ def small(tmp_path_factory):
 def look_often(monkeypatch):
     monkeypatch.setattr(course_room, "INTERVAL", 2)
     monkeypatch.setattr(course_room, "CHECKPOINT_SECONDS", 0.0)
+
+
+@pytest.fixture
+def opened(reporter):
+    """A function that aligns a scene's pair; its files are closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def open_pair(scene, hs=None, ms=None):
+            paths = scene.write_hs(hs), scene.write_ms(ms)
+            rasters = (stack.enter_context(Raster(RasterSource(path))) for path in paths)
+            return align(*rasters, None, reporter)
+
+        yield open_pair

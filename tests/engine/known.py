@@ -17,7 +17,7 @@ from rasd_fusion.rasd_qgis.engine.model.card import read_model
 from rasd_fusion.rasd_qgis.engine.model.obtain import BUNDLED
 from rasd_fusion.rasd_qgis.engine.rasters.grid import Axis
 from rasd_fusion.rasd_qgis.engine.scene.network import FusedTile
-from rasd_fusion.rasd_qgis.engine.scene.reduce import Block
+from rasd_fusion.rasd_qgis.engine.scene.survey import Block
 from rasd_fusion.rasd_qgis.engine.scene.tile import Tile
 from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA, Observation
 

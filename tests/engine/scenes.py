@@ -16,7 +16,7 @@ import torch
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
-from rasd_fusion.rasd_qgis.contract.events import Progress, Warn, decode
+from rasd_fusion.rasd_qgis.contract.events import Log, Progress, Warn, decode
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource
 from rasd_fusion.rasd_qgis.engine.model.card import read_model, write_model
 from rasd_fusion.rasd_qgis.engine.pipeline import fuse
@@ -125,16 +125,18 @@ class Scene:
         return write(self.folder / "ms.tif", values, **options)
 
 
-def make_scene(folder, side=48, ratio=4.0, offset=(0.0, 0.0), seed=0, noise=1.0) -> Scene:
+def make_scene(
+    folder, side=48, ratio=4.0, offset=(0.0, 0.0), seed=0, noise=1.0, sigma=DEFAULT_SIGMA
+) -> Scene:
     """A pair; the guide side × side pixels of FINE, the coarse image just covering it.
 
     offset: (columns, rows) of FINE at which the coarse image starts. noise: its deviation in DN.
+    sigma: of the PSF in coarse pixels.
     """
     ground = Ground(ratio, seed)
     transform = FINE * Affine.translation(*offset) * Affine.scale(ratio)
     width, height = (int(np.ceil((side - start) / ratio - 1e-9)) for start in offset)
-    sigma = DEFAULT_SIGMA * ratio
-    hs = ground.at(*centres(transform, height, width), sigma)
+    hs = ground.at(*centres(transform, height, width), sigma * ratio)
     ms = ground.at(*centres(FINE, side, side))[:GUIDE_BANDS]
     random = np.random.default_rng(seed)
     noisy = (image + random.normal(0.0, noise, image.shape) for image in (hs, ms))
@@ -151,6 +153,7 @@ class Run:
     profile: dict
     warnings: list[str] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
 
 
 def run(folder, hs, ms, **settings) -> Run:
@@ -178,4 +181,5 @@ def run(folder, hs, ms, **settings) -> Run:
         profile,
         [event.text for event in events if isinstance(event, Warn)],
         [event.phase for event in events if isinstance(event, Progress)],
+        [event.text for event in events if isinstance(event, Log)],
     )

@@ -14,7 +14,7 @@ from rasd_fusion.rasd_qgis.contract.errors import OutputError
 from rasd_fusion.rasd_qgis.engine.general.doubts import doubts
 from rasd_fusion.rasd_qgis.engine.outputs import START_IMAGE
 from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
-from rasd_fusion.rasd_qgis.engine.scene.reduce import Block
+from rasd_fusion.rasd_qgis.engine.scene.survey import Block
 
 from .known import cube, known
 from .scenes import BANDS, FINE, Scene, centres, make_scene, run

@@ -23,7 +23,7 @@ from rasd_fusion.rasd_qgis.engine.general.told import (
     answered,
     tell,
 )
-from rasd_fusion.rasd_qgis.engine.scene.reduce import Block
+from rasd_fusion.rasd_qgis.engine.scene.survey import Block
 from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 
 from .known import bundled, known
@@ -125,9 +125,7 @@ def test_the_bundled_model_betters_its_start_and_tells_how_far_it_may_be_off(pai
 def test_units_do_not_matter(pair, fused, model, gain):
     again = replace(pair, coarse=pair.coarse * gain, guide=pair.guide * gain).fused(model)
     assert apart(again.bands / gain, fused.bands) < 5e-3
-    # Single points may be routed otherwise, so not the greatest difference.
-    differing = (again.spread / gain - fused.spread).square().mean().sqrt()
-    assert differing < 2e-3 * span(fused.spread)
+    assert apart(again.spread / gain, fused.spread) < 2e-2
     other = replace(pair, guide=pair.guide * gain + 500.0).fused(model)
     assert apart(other.bands, fused.bands) < 5e-3
 

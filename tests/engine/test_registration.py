@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rasd_fusion.rasd_qgis.engine.general import study
 from rasd_fusion.rasd_qgis.engine.general.registration import moved, registered
-from rasd_fusion.rasd_qgis.engine.scene.reduce import Block
+from rasd_fusion.rasd_qgis.engine.scene.survey import Block
 
 from .known import bundled, known
 

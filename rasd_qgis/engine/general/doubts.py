@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..rasters.align import Alignment
-from ..scene.reduce import Block
+from ..scene.survey import Block
 from .registration import placed
 from .study import Study
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..scene.agreement import LEAST_POWER, NOTHING
 from ..sensors.observe import Observation
 from .samples import Level
 
@@ -30,10 +31,6 @@ COMPONENTS = 40
 SIGNAL = 2 / 3
 # Of a mean variance: keeps matrices invertible where a direction holds nothing.
 LEAST = 1e-8
-# Components below this share of the strongest one's power are rounding.
-LEAST_POWER = 1e-10
-# A variance where nothing varies at all.
-NOTHING = 1e-30
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..rasters.grid import Axis
 from ..scene.network import FusedTile
-from ..scene.reduce import Block
+from ..scene.survey import Block
 from ..scene.tile import Tile
 from .network import GeneralNetwork
 from .registration import placed

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from ..rasters.grid import Axis
-from ..scene.reduce import Block
+from ..scene.agreement import LEAST_MISFIT, NOTHING, explaining
+from ..scene.survey import Block
 from ..sensors.observe import cubic
-from .posterior import LEAST_POWER, NOTHING
 from .samples import spread
 
 # The prior's standard deviation, and the furthest move, in fine pixels.
@@ -24,12 +24,8 @@ USUAL, MOST = 0.3, 1.0
 # A move below this changes nothing that anyone sees; without one nothing is interpolated.
 LEAST = 0.05
 ROUNDS = 4
-# Components that explain the guide: at most so many, and so many pixels to each of them.
-COMPONENTS, PIXELS = 20, 4
 # What a pixel counts, as neighbours' misfits are alike.
 INDEPENDENT = 0.5
-# Of a guide band's variance: the least misfit.
-LEAST_MISFIT = 1e-6
 
 
 def registered(blocks: list[Block], good: Tensor) -> tuple[list[Block], Tensor]:
@@ -42,7 +38,7 @@ def registered(blocks: list[Block], good: Tensor) -> tuple[list[Block], Tensor]:
         return blocks, torch.zeros(2)
     bands = torch.cat([block.bands[:, block.valid] for block, _ in shown], 1).double()
     around = torch.cat([seen[..., block.valid] for block, seen in shown], 3).double()
-    move = _best(_explaining(bands[good]), around)
+    move = _best(explaining(bands[good]), around)
     if not float(move.abs().max()) >= LEAST:
         return blocks, torch.zeros(2)
     return [placed(block, move) for block in blocks], move.float()
@@ -64,19 +60,6 @@ def moved(image: Tensor, move: Tensor) -> Tensor:
         for by, size in zip(move, image.shape[1:])
     )
     return rows @ image @ cols.T
-
-
-def _explaining(bands: Tensor) -> Tensor:
-    """Orthonormal (k, n): a constant, and the principal components of standardised (B, n)."""
-    pixels = bands.shape[1]
-    centred = bands - bands.mean(1, keepdim=True)
-    scaled = centred / centred.square().mean(1, keepdim=True).sqrt().clamp_min(NOTHING)
-    powers, vectors = (part.flip(-1) for part in torch.linalg.eigh(scaled @ scaled.T / pixels))
-    felt = int((powers > LEAST_POWER * powers[:1].clamp_min(NOTHING)).sum())
-    count = min(COMPONENTS, pixels // PIXELS, felt)
-    components = vectors[:, :count].T @ scaled
-    components /= components.square().sum(1, keepdim=True).sqrt()
-    return torch.cat((torch.full_like(bands[:1], pixels**-0.5), components))
 
 
 def _best(explaining: Tensor, around: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from torch import Tensor
 from ..rasters.fill import filled
 from ..rasters.grid import Axis
 from ..scene.estimate import detail
-from ..scene.reduce import Block, reduction
+from ..scene.reduce import reduction
+from ..scene.survey import Block
 from ..sensors.observe import Observation
 
 # Blocks of a survey that are fitted to: 70 000 pixels are enough for every figure here.

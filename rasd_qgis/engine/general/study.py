@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...contract.errors import InputError
 from ..rasters.grid import Axis
-from ..scene.reduce import Block
+from ..scene.survey import Block
 from ..sensors.observe import Observation
 from .forms import NAMES, Forms
 from .posterior import NOTHING

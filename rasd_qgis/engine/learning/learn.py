@@ -25,8 +25,9 @@ from ..rasters.view import Side
 from ..scene.checkpoint import checkpoint_path
 from ..scene.network import SceneNetwork
 from ..scene.normalise import Units, fit
-from ..scene.reduce import Block, Reduced, gains, survey
+from ..scene.reduce import Reduced, gains
 from ..scene.start import CUBIC, guide_channels, plain_units
+from ..scene.survey import Block, survey
 from ..scene.train import Budget
 from ..sensors.psf import Blur
 from ..service.device import choose_device, versions

@@ -12,7 +12,7 @@ import torch
 
 from ..general.lessons import Lesson, lesson_of
 from ..general.study import Study
-from ..scene.reduce import Block
+from ..scene.survey import Block
 from .worlds import Scene, World, draw
 
 

@@ -18,7 +18,7 @@ from ..rasters.fill import filled
 from ..rasters.grid import Axis
 from ..rasters.spectral import SpectralInfo
 from ..rasters.view import Image, Side
-from ..scene.reduce import LEAST_SEEN
+from ..scene.survey import LEAST_SEEN
 from ..sensors.observe import centred, point_spread, seen
 from ..sensors.psf import Blur
 from .cube import Cube, Read

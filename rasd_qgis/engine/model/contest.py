@@ -12,7 +12,8 @@ from ..general.network import GeneralNetwork
 from ..general.proof import fused_below
 from ..rasters.align import Alignment
 from ..scene.normalise import Units
-from ..scene.reduce import Block, Reduced
+from ..scene.reduce import Reduced
+from ..scene.survey import Block
 from ..scene.train import JUDGED, Trained
 
 # The error, of the shipped network's, below which the other is kept. After 300 steps 0.82 (demo),

@@ -14,12 +14,13 @@ from ..general.doubts import doubts
 from ..general.network import GeneralNetwork
 from ..general.proof import fitted
 from ..rasters.align import Alignment
+from ..scene.agreement import estimated_sigma
 from ..scene.network import SceneNetwork
 from ..scene.normalise import Units, fit
-from ..scene.reduce import Block, gains, reduce, survey
+from ..scene.reduce import gains, reduce
 from ..scene.start import PAIR
+from ..scene.survey import Block, survey
 from ..scene.train import Budget, Notes, Trained, train
-from ..sensors.observe import DEFAULT_SIGMA
 from ..service.device import versions
 from ..service.report import Reporter
 from .card import Card, Model, read_model
@@ -102,7 +103,7 @@ def _for_any(
     reporter: Reporter,
 ) -> Fusion:
     """The network for any pair, with its study of this one."""
-    sigma = DEFAULT_SIGMA if psf_sigma is None else psf_sigma
+    sigma = _sigma(psf_sigma, pair, reporter)
     blocks = survey(pair, sigma, around=True)
     good = torch.from_numpy(pair.hs.good)
     model = fitted(model, blocks, pair.rows, pair.cols, sigma, good)
@@ -128,6 +129,18 @@ def _for_any(
         psf_sigma=sigma,
     )
     return Fusion(model.to(device), card, sigma, card.steps, 0.0)
+
+
+def _sigma(told: float | None, pair: Alignment, reporter: Reporter) -> float:
+    """The standard deviation of the PSF in coarse pixels, estimated where it is not told."""
+    if told is not None:
+        return told
+    sigma = estimated_sigma(pair)
+    reporter.log(
+        f"The hyperspectral sensor's blur is taken to have a standard deviation of {sigma:.2f} of "
+        "its pixels, with which the two layers agree best."
+    )
+    return sigma
 
 
 def _fitted(model: SceneNetwork, pair: Alignment, sigma: float) -> SceneNetwork:
@@ -171,7 +184,7 @@ def _from_scene(
     notes: Notes | None,
 ) -> Fusion:
     """Survey the scene, reduce it, and train on the reduced pair."""
-    sigma = DEFAULT_SIGMA if request.psf_sigma is None else request.psf_sigma
+    sigma = _sigma(request.psf_sigma, pair, reporter)
     surveying = reporter.phase("surveying", 0.05, 0.1)
     blocks, good = survey(pair, sigma), torch.from_numpy(pair.hs.good)
     injection = gains(blocks, pair.rows, pair.cols, sigma, good)

@@ -23,7 +23,7 @@ from ..rasters.grid import boxes
 from ..rasters.placed import Placed, place, real
 from ..rasters.read import Raster
 from ..scene.network import Consistency
-from ..scene.reduce import LEAST_SEEN
+from ..scene.survey import LEAST_SEEN
 from ..sensors.observe import Observation, centred, seen
 from ..service.report import Reporter
 from .blocks import SIDE, PairwiseQ, distortions, qnr, window_side

@@ -14,7 +14,7 @@ from ...contract.request import AssessRequest, RasterSource
 from ..rasters.align import align
 from ..rasters.formats import check_folder, check_writable
 from ..rasters.read import Raster
-from ..sensors.observe import DEFAULT_SIGMA
+from ..scene.agreement import estimated_sigma
 from ..service.report import Reporter
 from .against_inputs import InputPair, judge_consistency
 from .against_reference import Maps, ReferencePair, judge, sample_spectra
@@ -67,8 +67,9 @@ def _inputs(
         return None
     hs = stack.enter_context(Raster(request.hyperspectral))
     ms = stack.enter_context(Raster(request.multispectral))
-    sigma = DEFAULT_SIGMA if request.psf_sigma is None else request.psf_sigma
-    return InputPair.of(fused, align(hs, ms, None, reporter), sigma)
+    pair = align(hs, ms, None, reporter)
+    told = request.psf_sigma
+    return InputPair.of(fused, pair, estimated_sigma(pair) if told is None else told)
 
 
 def _against_reference(report: Report, reference: Raster, reporter: Reporter) -> None:

@@ -2,8 +2,7 @@
 
 The guide is seen through the hyperspectral sensor, so both lie on the coarse grid; then both are
 blurred and decimated once more by the ratio, block-centred. What the hyperspectral image shows
-there is what a fusion of the reduced pair should have found. Large scenes are surveyed in blocks
-spread evenly over them.
+there is what a fusion of the reduced pair should have found.
 """
 
 from __future__ import annotations
@@ -11,41 +10,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...contract.errors import InputError
 from ..rasters.fill import filled
 from ..rasters.grid import Axis
-from ..rasters.view import PairView
-from ..sensors.observe import Observation, centred, seen
+from ..sensors.observe import Observation
 from .estimate import detail, hypersharpen, regression
+from .survey import Block
 
-# What all blocks of a survey may hold together.
-SURVEY_BYTES = 256 * 2**20
-# Side of a block, in coarse pixels.
-BLOCK = 96
 # The reduced coarse image keeps at least so many pixels a side: small scenes are reduced by less.
 LEAST_SIDE = 4
-# A coarse pixel counts where so much of what it sees of the guide is valid.
-LEAST_SEEN = 0.99
+# But never by less than this: reduction by little loses nothing to learn from.
+LEAST_RATIO = 1.5
 # Ridges to choose from, in variances of a guide band: from none to one that halves a gain.
 RIDGES = (1e-6, 1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A part of the scene on the coarse grid, in DN.
-
-    bands: (B, h, w); guide: (b, h, w) as the hyperspectral sensor sees it; valid: (h, w). around:
-    (3, 3, b, h, w), `Observation.down_around` of the guide, where it is wanted.
-    """
-
-    bands: Tensor
-    guide: Tensor
-    valid: Tensor
-    around: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -61,32 +40,6 @@ class Reduced:
     guide: Tensor
     detail: Tensor
     valid: Tensor
-
-
-def survey(pair: PairView, sigma: float, around: bool = False) -> list[Block]:
-    """Blocks of the scene, all of it where it is small; InputError where nothing is valid.
-
-    around: whether the blocks show it, too.
-    """
-    height, width = pair.coarse_shape
-    down, across = math.ceil(height / BLOCK), math.ceil(width / BLOCK)
-    guides = 10 if around else 1
-    bytes_a_block = 4 * BLOCK**2 * (pair.hs.count + guides * pair.ms.count)
-    most = max(1, SURVEY_BYTES // bytes_a_block)
-    chosen = np.linspace(0, down * across - 1, min(most, down * across)).round().astype(int)
-    blocks = []
-    for row, col in (divmod(int(index), across) for index in chosen):
-        rows = row * height // down, (row + 1) * height // down
-        cols = col * width // across, (col + 1) * width // across
-        block = _block(pair, rows, cols, sigma, around)
-        if block is not None and bool(block.valid.any()):
-            blocks.append(block)
-    if not blocks:
-        raise InputError(
-            "No pixel is valid in both layers at once.",
-            "Check the nodata settings of both layers, and the extent.",
-        )
-    return blocks
 
 
 def gains(blocks: list[Block], rows: Axis, cols: Axis, sigma: float, good: Tensor) -> Tensor:
@@ -149,31 +102,6 @@ def _detail_lesson(
 
 def _reduced_axis(ratio: float, size: int) -> tuple[Axis, int]:
     """The axis of the reduced image, centred on `size` pixels, and its own size."""
-    ratio = max(1.0, min(ratio, size / LEAST_SIDE))
+    ratio = min(ratio, max(LEAST_RATIO, size / LEAST_SIDE))
     small = max(1, math.floor(size / ratio + 1e-6))
     return Axis(ratio, (size - small * ratio) / 2), small
-
-
-def _block(
-    pair: PairView, rows: tuple[int, int], cols: tuple[int, int], sigma: float, around: bool
-) -> Block | None:
-    """The block of these coarse rows and columns; None where the guide has no pixel there."""
-    span = seen(pair.rows, rows, pair.fine.height, sigma)
-    across = seen(pair.cols, cols, pair.fine.width, sigma)
-    if span[0] >= span[1] or across[0] >= across[1]:
-        return None
-    bands, bands_valid = pair.read_coarse(*rows, *cols)
-    guide, guide_valid = map(torch.from_numpy, pair.read_fine(*span, *across))
-    shape = bands_valid.shape
-    row_axis, col_axis = pair.rows.local(span[0], rows[0]), pair.cols.local(across[0], cols[0])
-    look = Observation.between(tuple(guide_valid.shape), shape, row_axis, col_axis, sigma)
-    whole = look.down(guide_valid.float()) > LEAST_SEEN
-    whole &= centred(row_axis, shape[0], guide_valid.shape[0])[:, None]
-    whole &= centred(col_axis, shape[1], guide_valid.shape[1])
-    guide = filled(guide, guide_valid)
-    return Block(
-        torch.from_numpy(bands),
-        look.down(guide),
-        torch.from_numpy(bands_valid) & whole,
-        look.down_around(guide) if around else None,
-    )

@@ -113,10 +113,13 @@ def seen(
     return max(start, 0), min(math.ceil(axis.to_fine(coarse[1])) + margin, size)
 
 
-def centred(axis: Axis, coarse: int, fine: int) -> Tensor:
-    """(coarse,) whether a coarse pixel's centre lies within the fine window."""
+def centred(axis: Axis, coarse: int, fine: int, margin: float = 0.0) -> Tensor:
+    """(coarse,) whether a coarse pixel's centre lies within the fine window, and so far from its
+    ends: margin in coarse pixels.
+    """
     centre = axis.offset + axis.ratio * (torch.arange(coarse) + 0.5)
-    return (centre >= 0) & (centre <= fine)
+    away = margin * axis.ratio
+    return (centre >= away) & (centre <= fine - away)
 
 
 def cubic(axis: Axis, coarse: int, fine: int) -> Tensor:
