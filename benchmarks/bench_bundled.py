@@ -1,11 +1,13 @@
-"""The bundled model beside its peers: at which size, how fast, and how honest about its errors.
+"""The bundled model beside its peers: at which size, how fast, how honest about its errors, and by
+how much worse where nobody tells it the sensor's blur.
 
     python benchmarks bundled [--no-times]
 
 Sizes: one scene mirrored up and simulated anew at each side, so that the ground is the same and
 only the size differs. Times: 31 bands and a guide of 3 at ratio 4 from files to files, in one run
 with CNMF (30 endmembers, 3 rounds of 200 updates) from arrays to arrays. Coverage: the share of
-values of a reference that lie within the stated interval, by thirds of the bands.
+values of a reference that lie within the stated interval, by thirds of the bands. Blur: pairs whose
+PSF is told, estimated by the run, or taken for the usual.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 from . import metrics, pairs, rasd, results, scenes
+from .degrade import blur_and_decimate
 from .peers import cnmf
 from .whole import mixture
 
@@ -34,17 +38,22 @@ TIMED_SIDES = (256, 1024)
 # Bands of the scene that is mirrored up: as many as fit in memory beside their copies.
 MIRRORED, MIRRORED_BANDS = "enmap-west", 31
 COVERED = ("demo", "neon-plots", "neon-mosaic", "indian-pines", "cave-balloons", "enmap-west")
+# Rows whose PSF is left untold; the simulated ones have other widths too, in coarse pixels.
+BLURRED = ("demo", "indian-pines-x4-4", "cave-balloons-x4-3", "enmap-west-x4-4")
+BLURRED_REAL = ("neon-mosaic-x2", "neon-mosaic-x4")
+SIGMAS = (0.3, 0.6)
 COVERED_RATIOS = ("x2-4", "x4-3", "x4-4", "x4-10", "x8-4", "x2", "x4")
 SETTINGS = rasd.Settings(0)
+UNTOLD = rasd.Settings(0, psf_told=False)
 
 
 def main(arguments: list[str]) -> int:
-    """Measure all three and write the section."""
+    """Measure all four and write the section."""
     parser = argparse.ArgumentParser(prog="bundled")
-    parser.add_argument("--no-times", action="store_true", help="sizes and coverage alone")
+    parser.add_argument("--no-times", action="store_true", help="leave out the times")
     options = parser.parse_args(arguments)
     rasd.warm_up(mixture(64), "bundled")
-    figures: dict[str, Any] = {"sizes": sizes(), "coverage": coverage()}
+    figures: dict[str, Any] = {"sizes": sizes(), "coverage": coverage(), "blur": blur()}
     if not options.no_times:
         figures["times"] = times()
     results.save("bundled", "The bundled model", section(figures), figures)
@@ -97,6 +106,38 @@ def coverage() -> dict[str, list[float]]:
     return found
 
 
+def blur() -> dict[str, dict[str, float]]:
+    """By row and width of its PSF, the estimated width and PSNR: told, estimated and the usual."""
+    found = {}
+    for wanted in pairs.wanted():
+        if wanted.name not in BLURRED + BLURRED_REAL:
+            continue
+        (pair,) = wanted.make().pairs
+        others = [_seen_through(pair, sigma) for sigma in SIGMAS if wanted.name in BLURRED]
+        for one in (pair, *others):
+            found[f"{wanted.name}, {rasd.spread(one):.2f}"] = _blurred(one)
+    return found
+
+
+def _seen_through(pair: pairs.Pair, sigma: float) -> pairs.Pair:
+    """The pair, its reference seen through a Gaussian PSF of that width; noise as in the rows."""
+    margin = pair.ratio
+    place = np.arange(pair.ratio + 2 * margin) - (pair.ratio + 2 * margin - 1) / 2
+    kernel = np.exp(-0.5 * (place / (sigma * pair.ratio)) ** 2)
+    kernel /= kernel.sum()
+    coarse = blur_and_decimate(pair.reference, pair.ratio, kernel)
+    noisy = pairs.noisy(coarse, np.random.default_rng(pair.ratio), pairs.NOISE)
+    return replace(pair, coarse=noisy, kernel=kernel)
+
+
+def _blurred(pair: pairs.Pair) -> dict[str, float]:
+    told = _fused(pair, lambda fusion: fusion.fuse(ROUTING))
+    usual = _fused(replace(pair, kernel=None), lambda fusion: fusion.fuse(ROUTING))
+    image, sigma = _fused(pair, lambda fusion: (fusion.fuse(ROUTING), fusion.psf_sigma()), UNTOLD)
+    images = {"told": told, "estimated": image, "usual": usual}
+    return {"sigma": sigma} | {k: metrics.psnr(i, pair.reference) for k, i in images.items()}
+
+
 def times() -> dict[str, dict[str, float]]:
     """Seconds of both by side."""
     found = {}
@@ -122,15 +163,25 @@ def section(figures: dict[str, Any]) -> str:
         [row, *(f"{100 * share:.1f}" for share in shares)]
         for row, shares in figures["coverage"].items()
     ]
+    by_blur = [
+        [row, *(f"{f[key]:.2f}" for key in ("sigma", "told", "estimated", "usual"))]
+        for row, f in figures["blur"].items()
+    ]
     told = (
         f"r = {ROUTING}. Sizes: {MIRRORED_BANDS} bands of {MIRRORED}, a mirrored mosaic at each "
         f"side, ratio {RATIO}, a guide of {GUIDE_BANDS}."
+    )
+    untold = (
+        "PSNR in dB where the PSF (a standard deviation in coarse pixels) is told, where the run "
+        f"estimates it, and where it is taken for the usual {DEFAULT_SIGMA:.2f}:"
     )
     parts = [
         told,
         results.table(["pixels a side", "start dB / °", "fused dB / °"], by_side),
         "Share of the reference's values within the interval that should hold 90 %, in per cent:",
         results.table(["row", "all bands", "first third", "second", "last"], by_row),
+        untold,
+        results.table(["row, PSF", "estimated PSF", "told", "estimated", "usual"], by_blur),
     ]
     if "times" in figures:
         lines = [
@@ -144,9 +195,11 @@ def section(figures: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _fused(pair: pairs.Pair, call: Callable[[rasd.Fusion], Any]) -> Any:
+def _fused(
+    pair: pairs.Pair, call: Callable[[rasd.Fusion], Any], settings: rasd.Settings = SETTINGS
+) -> Any:
     with tempfile.TemporaryDirectory(prefix="rasd-bundled-") as folder:
-        return call(rasd.Fusion(pair, "bundled", SETTINGS, Path(folder)))
+        return call(rasd.Fusion(pair, "bundled", settings, Path(folder)))
 
 
 def _timed(call: Callable[[], Any]) -> float:

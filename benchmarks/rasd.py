@@ -6,6 +6,7 @@ A pair is written as an analyst would have it and fused by `engine.pipeline.fuse
 from __future__ import annotations
 
 import io
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -39,12 +40,13 @@ CONVENTION = {"driver": "GTiff", "dtype": "float32", "crs": rasters.CRS}
 @dataclass(frozen=True)
 class Settings:
     """How a model comes about. steps: of its training, where it is trained on the pair. weights: a
-    file that takes the place of the bundled model.
+    file that takes the place of the bundled model. psf_told: whether it is told the pair's PSF.
     """
 
     steps: int
     seed: int = 0
     weights: str | None = None
+    psf_told: bool = True
 
 
 class Fusion:
@@ -81,6 +83,11 @@ class Fusion:
         finally:
             del os.environ[START_VARIABLE]
 
+    def psf_sigma(self) -> float:
+        """The standard deviation, in coarse pixels, by which the last run fused."""
+        with rasterio.open(self._folder / "fused.tif") as dataset:
+            return float(json.loads(dataset.tags()["provenance"])["psf_sigma"])
+
     def _run(self, ratio: float, routing_mode: str, uncertainty: str | None = None) -> None:
         is_made = self._model == "scene" and self._weights.exists()
         weights = str(self._weights) if is_made else self._settings.weights
@@ -96,7 +103,7 @@ class Fusion:
             routing_ratio=ratio,
             routing_mode=routing_mode,
             training_steps=self._settings.steps,
-            psf_sigma=spread(self._pair),
+            psf_sigma=spread(self._pair) if self._settings.psf_told else None,
             seed=self._settings.seed,
         )
         with training_kept():

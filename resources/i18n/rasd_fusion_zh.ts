@@ -1584,6 +1584,10 @@
         <translation>范围：要融合的部分；留空则取两个图层共同覆盖的全部范围。</translation>
     </message>
     <message>
+        <source>Standard deviation of the sensor's blur: of a Gaussian, in hyperspectral pixels. Empty has it estimated: the value with which the two layers agree best. The log tells it.</source>
+        <translation>传感器模糊的标准差：高斯型，以高光谱像元计。留空则由程序估计：取使两个图层最为一致的值，并写入日志。</translation>
+    </message>
+    <message>
         <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Uncertainty (model “bundled” alone) tells of every band and pixel how far, in the layer's unit, the fused value may be off: the truth lies nearer in about nine pixels of ten. Trained model is what model “file” uses. A name that ends in .vrt joins GeoTIFFs of 4096 pixels a side, in a folder beside it.</source>
         <translation>融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。不确定性（仅限模型“bundled”）以图层的单位给出每个波段、每个像元的融合值可能偏离多少：约十分之九的像元，真值偏离不超过此值。训练好的模型供模型“file”使用。名称以 .vrt 结尾的输出由旁边一个文件夹中边长 4096 像元的多个 GeoTIFF 拼接而成。</translation>
     </message>
@@ -1628,8 +1632,8 @@
         <translation>分辨率比：沿任一坐标轴，多少个参考像元对应一个高光谱像元。不必为整数。</translation>
     </message>
     <message>
-        <source>The sensor's blur is a Gaussian, told by its standard deviation in coarse pixels or by its MTF at the Nyquist frequency of the coarse grid (0.3 is usual); without either its full width at half maximum is a coarse pixel, as “Fuse” assumes. The kernel has the ratio's parity, so that a coarse pixel stands in the middle of its block.</source>
-        <translation>传感器的模糊为高斯型，由以粗像元计的标准差，或由粗格网奈奎斯特频率处的 MTF 给定（常用 0.3）；两者都不给时，其半高全宽为一个粗像元，与“融合”的假定相同。模糊核的奇偶性与分辨率比相同，因此粗像元位于其块的中央。</translation>
+        <source>The sensor's blur is a Gaussian, told by its standard deviation in coarse pixels or by its MTF at the Nyquist frequency of the coarse grid (0.3 is usual); without either its full width at half maximum is a coarse pixel. The kernel has the ratio's parity, so that a coarse pixel stands in the middle of its block.</source>
+        <translation>传感器的模糊为高斯型，由以粗像元计的标准差，或由粗格网奈奎斯特频率处的 MTF 给定（常用 0.3）；两者都不给时，其半高全宽为一个粗像元。模糊核的奇偶性与分辨率比相同，因此粗像元位于其块的中央。</translation>
     </message>
     <message>
         <source>Response of the multispectral sensor: “sensor” takes a real one by its name, “table” reads a CSV file (wavelengths in nm in the first column, then a column a band), “random” draws smooth curves by the seed. Bands chooses some of them by name; empty takes the usual ones that the reference covers.</source>
