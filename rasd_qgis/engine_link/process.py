@@ -24,6 +24,7 @@ from ..contract.errors import (
 )
 from ..contract.events import Failure, GarbledEvent, Log, Progress, Result, Warn, decode
 from ..contract.leftovers import remove_leftovers
+from ..contract.lighter import lighter
 from ..contract.request import Request, to_json
 from . import last_error, warm
 from .child import Child
@@ -138,7 +139,7 @@ def _run(
     last: Result | Failure | None = None
     try:
         child.send_line(to_json(request))
-        last = _listen(child, speaker, feedback, first_word_s)
+        last = _listen(child, speaker, feedback, first_word_s, request.task)
         if isinstance(last, Failure):
             raise _failure(last, child, feedback)
         return last.values
@@ -155,7 +156,7 @@ def _is_fit(last: Result | Failure | None) -> bool:
 
 
 def _listen(
-    child: Child, speaker: _Speaker, feedback: Feedback, first_word_s: float
+    child: Child, speaker: _Speaker, feedback: Feedback, first_word_s: float, task: str
 ) -> Result | Failure:
     """Follow the engine's events to the last one of the run."""
     silent_until = time.monotonic() + first_word_s
@@ -165,7 +166,7 @@ def _listen(
             child.end(CANCEL_GRACE_S)
             raise Cancelled()
         if line is None:
-            error = _end_without_result(child)
+            error = _end_without_result(child, task)
             raise error if speaker.heard or child.stopped else _Unanswered(error)
         last = speaker.hear(line) if line else None
         if last is not None:
@@ -225,7 +226,7 @@ def _failure(failure: Failure, child: Child, feedback: Feedback) -> Exception:
     return error
 
 
-def _end_without_result(child: Child) -> Exception:
+def _end_without_result(child: Child, task: str) -> Exception:
     """The error for an engine whose output ended before it gave a result."""
     status = child.end(CANCEL_GRACE_S)
     if child.stopped:
@@ -234,7 +235,7 @@ def _end_without_result(child: Child) -> Exception:
     message = f"The engine stopped without a result ({_describe(status)})."
     if tail:
         message = f"{message} Its last words:\n{tail}\n"
-    return EngineCrashedError(message, _advice(status, tail), tail)
+    return EngineCrashedError(message, _advice(status, tail, task), tail)
 
 
 def _describe(status: int | None) -> str:
@@ -249,12 +250,12 @@ def _describe(status: int | None) -> str:
     return f"exit status {status:#x}" if status > 255 else f"exit status {status}"
 
 
-def _advice(status: int | None, tail: str) -> str:
+def _advice(status: int | None, tail: str, task: str) -> str:
     """What to do about an engine that ended that way."""
     if status == -getattr(signal, "SIGKILL", 9) or "MemoryError" in tail:
         return (
-            "The computer probably ran out of memory: choose a smaller tile size or extent, "
-            "or close other programs, and run it again."
+            "The computer probably ran out of memory. "
+            f"{lighter(task)}, or close other programs, and run it again."
         )
     if status in _DLL_STATUSES or "ImportError" in tail or "ModuleNotFoundError" in tail:
         return f"A library of the engine does not load. {_REPAIR}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ import pytest
 from rasd_fusion.rasd_qgis.contract import errors
 from rasd_fusion.rasd_qgis.contract.request import RasterSource
 from rasd_fusion.rasd_qgis.engine_link import child as children
+from rasd_fusion.rasd_qgis.engine_link import process
 from rasd_fusion.rasd_qgis.engine_link.process import run_engine
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
@@ -144,6 +146,14 @@ def test_a_crash_by_signal_names_it_and_brings_the_last_words(stub, number, advi
     assert caught.value.stderr_tail == "my last words"
     assert "my last words" in str(caught.value)
     assert advice in str(caught.value)
+
+
+@posix
+@pytest.mark.parametrize(("task", "advice"), [("fuse", "TILE_SIZE"), ("train", "fewer images")])
+def test_a_killed_run_is_advised_by_what_its_algorithm_has(task, advice):
+    told = process._advice(-signal.SIGKILL, "", task)
+    assert advice in told
+    assert ("TILE_SIZE" in told) == (task == "fuse")
 
 
 def test_an_uncaught_exception_brings_its_traceback(stub):

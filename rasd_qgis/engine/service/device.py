@@ -11,6 +11,7 @@ import torch
 
 from ....models import choice_for
 from ...contract.errors import DeviceError
+from ...contract.lighter import lighter
 from . import precision
 from .report import Reporter
 
@@ -43,14 +44,17 @@ def choose_device(name: str, reporter: Reporter) -> torch.device:
     return torch.device(name)
 
 
-def trouble(error: Exception) -> DeviceError | None:
-    """A GPU's failure in an analyst's words; None where the error is no GPU's."""
+def trouble(error: Exception, task: str) -> DeviceError | None:
+    """A GPU's failure in an analyst's words; None where the error is no GPU's.
+
+    task: of the request that met it.
+    """
     text = str(error).strip().split("\n")[0]
-    if isinstance(error, torch.OutOfMemoryError):
+    # Metal's is a plain RuntimeError.
+    if isinstance(error, torch.OutOfMemoryError) or text.startswith("MPS backend out of memory"):
         return DeviceError(
             f"The GPU ran out of memory ({text}).",
-            "Choose a smaller TILE_SIZE, close other programs that use the GPU, or choose "
-            "DEVICE cpu.",
+            f"{lighter(task)}, close other programs that use the GPU, or choose DEVICE cpu.",
         )
     if isinstance(error, torch.AcceleratorError) or text.startswith("CUDA driver"):
         return DeviceError(

@@ -15,6 +15,7 @@ from typing import Any
 
 from ...contract.errors import FORGIVEN, RasdError
 from ...contract.events import Failure, Result, encode
+from ...contract.lighter import lighter
 from ...contract.request import Request, from_json
 from . import memory
 from .ahead import load_ahead
@@ -64,8 +65,10 @@ def serve(answer: Answer, line: LifeLine, reporter: Reporter, stay: Stay) -> int
 def _served(text: bytes, answer: Answer, line: LifeLine, reporter: Reporter) -> Result | Failure:
     """Serve one request; the event that was sent last."""
     last: Result | Failure
+    task = ""
     try:
         request = line.under_way = from_json(text)
+        task = request.task
         reporter.phase("starting", 0.0, 0.0)
         last = Result(answer(request, reporter))
         encode(last)  # what JSON cannot hold, such as a figure that is no number, is told as well
@@ -74,17 +77,20 @@ def _served(text: bytes, answer: Answer, line: LifeLine, reporter: Reporter) -> 
         cause = repr(error.__cause__) if error.__cause__ else ""
         last = Failure(error.kind, error.message, error.advice, cause)
     except Exception as error:  # whatever it is, the analyst gets a sentence
-        last = _unforeseen(error)
+        last = _unforeseen(error, task)
     line.status = int(isinstance(last, Failure))
     line.under_way = None
     reporter.send(last)
     return last
 
 
-def _unforeseen(error: Exception) -> Failure:
-    """The failure to report for an error nobody foresaw, out of memory apart."""
+def _unforeseen(error: Exception, task: str) -> Failure:
+    """The failure to report for an error nobody foresaw, out of memory apart.
+
+    task: of the request that met it, "" where it could not be read.
+    """
     trace = traceback.format_exc(limit=20)
-    told = _of_the_device(error)
+    told = _of_the_device(error, task)
     if told is not None:
         return Failure(told.kind, told.message, told.advice, trace)
     # Libraries that get none have many words for it, or an error of their own.
@@ -92,7 +98,7 @@ def _unforeseen(error: Exception) -> Failure:
         return Failure(
             "device",
             "The engine ran out of memory.",
-            "Choose a smaller TILE_SIZE, or DEVICE cpu, or close other programs.",
+            f"{lighter(task)}, or close other programs.",
             trace,
         )
     return Failure(
@@ -103,7 +109,7 @@ def _unforeseen(error: Exception) -> Failure:
     )
 
 
-def _of_the_device(error: Exception) -> RasdError | None:
+def _of_the_device(error: Exception, task: str) -> RasdError | None:
     """What torch says of a device; torch is not loaded only to ask."""
     device = sys.modules.get(f"{__package__}.device")
-    return device.trouble(error) if device is not None else None
+    return device.trouble(error, task) if device is not None else None
