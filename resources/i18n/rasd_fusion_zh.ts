@@ -1660,8 +1660,8 @@
         <translation>训练材料有三种，选其一。参考影像：高分辨率的高光谱图层；每一幅像“模拟”那样退化为融合结果已知的高光谱–多光谱影像对。基准数据集文件夹：CAVE（每景一个文件夹，含 31 个 PNG 文件）、ICVL 或 KAIST（每景一个 MATLAB 或 HDF5 文件），每景即一幅参考影像。现成影像对：数量相同、次序一致的高光谱与多光谱图层；若再按同样次序给出参考影像，则以其为真值，否则影像对按其自身的分辨率比再行退化。</translation>
     </message>
     <message>
-        <source>Ratio, blur, phase and response are those of “Simulate”. Of ready pairs the ratio is their own.</source>
-        <translation>分辨率比、模糊、采样相位和光谱响应与“模拟”中的相同。现成影像对的分辨率比由其自身决定。</translation>
+        <source>Ratio, blur, phase and response are those of “Simulate”. Of ready pairs the ratio is their own, and the blur is estimated where it is not given.</source>
+        <translation>分辨率比、模糊、采样相位和光谱响应与“模拟”中的相同。现成影像对的分辨率比由其自身决定，未给出模糊时由程序估计。</translation>
     </message>
     <message>
         <source>Settings of training: “laptop” finishes on two cores in 20 minutes, unless another time is given. “paper-cave”, “paper-icvl” and “paper-kaist” are those of the article: L1, Adam at 0.0004 with cosine annealing, batches of 16 patches of 64 × 64 at a stride of 32, all bands, starting from cubic interpolation; 1000, 120 or 300 epochs; ratio 8, a Gaussian of 3 pixels in a kernel of 8. They take days without a GPU.</source>

@@ -10,7 +10,7 @@ from rasd_fusion.rasd_qgis.contract.request import (
     RasterSource,
     TrainRequest,
 )
-from rasd_fusion.rasd_qgis.engine.learning.material import blur_for, gather
+from rasd_fusion.rasd_qgis.engine.learning.material import gather
 from rasd_fusion.rasd_qgis.engine.learning.recipe import recipe_of
 from rasd_fusion.rasd_qgis.engine.service.report import Reporter
 
@@ -64,5 +64,5 @@ class Stopping(io.StringIO):
 
 def material(made: TrainRequest, stack: ExitStack):
     recipe = recipe_of(made.preset)
-    blur = blur_for(made, recipe)
-    return gather(made, blur, stack, quiet()), blur, recipe
+    pairs, blur = gather(made, recipe, stack, quiet())
+    return pairs, blur, recipe

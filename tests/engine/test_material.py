@@ -22,6 +22,7 @@ from rasd_fusion.rasd_qgis.engine.learning.learn import prepare, train
 from rasd_fusion.rasd_qgis.engine.learning.lessons import Subject, lesson, split
 from rasd_fusion.rasd_qgis.engine.learning.recipe import LAPTOP, recipe_of
 from rasd_fusion.rasd_qgis.engine.model.card import read_model
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 from rasd_fusion.rasd_qgis.engine.simulate import simulate
 
 from .courses import GUIDE_BANDS, SIDE, material, quiet, request
@@ -174,10 +175,20 @@ def test_ready_pairs(tmp_path, references, with_truth):
     assert card.ratio == [2.0, 2.0]
 
 
+def test_ready_pairs_tell_the_blur_that_their_request_does_not(tmp_path, references):
+    hs, ms = simulated(tmp_path, references, 0, ratio=2.0, psf_sigma=0.6)
+    for told, found in ((None, 0.6), (0.5, 0.5)):
+        made = request(tmp_path, (), hyperspectral=(hs,), multispectral=(ms,), psf_sigma=told)
+        with ExitStack() as stack:
+            _, blur, _ = material(made, stack)
+        assert blur.sigma == pytest.approx(found, abs=0.06)
+
+
 def test_a_guide_one_scale_down_shows_the_ground_of_its_hyperspectral_pixels(tmp_path, references):
     """Its bands are sums of the image's, so regression on them leaves next to nothing there."""
     hs, ms = simulated(tmp_path, references, 0, ratio=2.0)
-    made = request(tmp_path, (), hyperspectral=(hs,), multispectral=(ms,))
+    sensor = {"psf_sigma": DEFAULT_SIGMA}
+    made = request(tmp_path, (), hyperspectral=(hs,), multispectral=(ms,), **sensor)
     with ExitStack() as stack:
         (pair,), _, _ = material(made, stack)
         truth, _ = pair.read_truth(2, 22, 2, 22)

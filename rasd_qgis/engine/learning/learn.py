@@ -35,7 +35,7 @@ from ..service.report import Phase, Reporter
 from .course import Classroom, Course, Keepsake, crop_side
 from .curve import write_curve
 from .lessons import Subject, sample, split, spread_windows
-from .material import blur_for, gather
+from .material import gather
 from .recipe import Recipe, recipe_of
 from .team import ALONE, Team, take_card, team
 from .wald import WaldPair
@@ -57,8 +57,7 @@ def train(request: TrainRequest, reporter: Reporter) -> dict[str, Any]:
     with ExitStack() as stack:
         crew = stack.enter_context(team(device))
         reading = reporter.phase("reading", 0.0, 0.02)
-        blur = blur_for(request, recipe)
-        pairs = gather(request, blur, stack, reporter)
+        pairs, blur = gather(request, recipe, stack, reporter)
         reading.progress(1.0)
         study = prepare(pairs, blur.sigma, recipe, request.seed, reporter)
         course = _course(study, recipe, request.seed, device, crew)

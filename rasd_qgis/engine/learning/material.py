@@ -14,6 +14,7 @@ from ..rasters.align import Alignment, align
 from ..rasters.grid import parallel
 from ..rasters.read import Raster
 from ..rasters.view import Side
+from ..scene.agreement import estimated_sigma
 from ..sensors.observe import DEFAULT_SIGMA
 from ..sensors.psf import Blur, kernel_reach, phase_offset
 from ..sensors.response import respond
@@ -27,24 +28,17 @@ from .wald import Bands, Guide, WaldPair, of_cube, of_pair, of_reduced
 LEAST_SIDE = 16
 
 
-def blur_for(request: TrainRequest, recipe: Recipe) -> Blur:
-    """The PSF that a request tells, or its recipe's; the paper's kernel is a coarse pixel wide."""
-    usual = DEFAULT_SIGMA if recipe.psf_sigma is None else recipe.psf_sigma
-    sigma = usual if request.psf_sigma is None else request.psf_sigma
-    ratio, size = request.sensor_ratio, request.kernel_size
-    if size is None and recipe.psf_sigma is not None and float(ratio).is_integer():
-        size = int(ratio)
-    return Blur(sigma, kernel_reach(size, sigma, ratio))
-
-
 def gather(
-    request: TrainRequest, blur: Blur, stack: ExitStack, reporter: Reporter
-) -> list[WaldPair]:
-    """All that a request trains on, alike in bands and ratio; InputError where it is not.
+    request: TrainRequest, recipe: Recipe, stack: ExitStack, reporter: Reporter
+) -> tuple[list[WaldPair], Blur]:
+    """All that a request trains on, alike in bands and ratio, and the PSF that it is seen through;
+    InputError where it is not alike.
 
     stack: closes the files that stay open.
     """
-    pairs = list(_pairs(request, blur, stack, reporter))
+    ready = _aligned(request, stack, reporter)
+    blur = _blur(request, recipe, ready)
+    pairs = list(_pairs(request, ready, blur, stack, reporter))
     first = pairs[0]
     for pair in pairs:
         if min(pair.fine.shape) < LEAST_SIDE:
@@ -54,15 +48,43 @@ def gather(
                 "Leave it out, or give a larger one.",
             )
         _refuse_unlike(pair, first)
-    return pairs
+    return pairs, blur
+
+
+def _aligned(request: TrainRequest, stack: ExitStack, reporter: Reporter) -> list[Alignment]:
+    """The ready pairs of a request."""
+    ready = []
+    for coarse, fine in zip(request.hyperspectral, request.multispectral):
+        hs, ms = (stack.enter_context(Raster(source)) for source in (coarse, fine))
+        ready.append(align(hs, ms, None, reporter))
+    return ready
+
+
+def _blur(request: TrainRequest, recipe: Recipe, ready: list[Alignment]) -> Blur:
+    """The PSF that a request tells, or ready pairs, or its recipe; the paper's kernel is a coarse
+    pixel wide.
+    """
+    sigma = DEFAULT_SIGMA if recipe.psf_sigma is None else recipe.psf_sigma
+    if request.psf_sigma is not None:
+        sigma = request.psf_sigma
+    elif ready:
+        sigma = float(np.median([estimated_sigma(pair) for pair in ready]))
+    ratio, size = request.sensor_ratio, request.kernel_size
+    if size is None and recipe.psf_sigma is not None and float(ratio).is_integer():
+        size = int(ratio)
+    return Blur(sigma, kernel_reach(size, sigma, ratio))
 
 
 def _pairs(
-    request: TrainRequest, blur: Blur, stack: ExitStack, reporter: Reporter
+    request: TrainRequest,
+    ready: list[Alignment],
+    blur: Blur,
+    stack: ExitStack,
+    reporter: Reporter,
 ) -> Iterator[WaldPair]:
     keeper = Keeper()
-    if request.hyperspectral:
-        yield from _ready(request, blur, keeper, stack, reporter)
+    if ready:
+        yield from _ready(request, ready, blur, keeper, stack, reporter)
         return
     cubes = [of_raster(_opened(source, stack, reporter), keeper) for source in request.references]
     if request.folder is not None:
@@ -105,12 +127,15 @@ def _refuse_bands(cube: Cube, guide: Guide, first: Cube) -> None:
 
 
 def _ready(
-    request: TrainRequest, blur: Blur, keeper: Keeper, stack: ExitStack, reporter: Reporter
+    request: TrainRequest,
+    ready: list[Alignment],
+    blur: Blur,
+    keeper: Keeper,
+    stack: ExitStack,
+    reporter: Reporter,
 ) -> Iterator[WaldPair]:
-    """The pairs of a request, each with its truth, or one scale down."""
-    for number, (coarse, fine) in enumerate(zip(request.hyperspectral, request.multispectral)):
-        hs, ms = (stack.enter_context(Raster(source)) for source in (coarse, fine))
-        pair = align(hs, ms, None, reporter)
+    """The ready pairs, each with its truth, or one scale down."""
+    for number, pair in enumerate(ready):
         if request.references:
             truth = of_raster(_opened(request.references[number], stack, reporter), keeper)
             yield of_pair(pair, truth, _place(pair, truth))
