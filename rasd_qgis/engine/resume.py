@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from ..contract.request import FuseRequest
+from .model.obtain import BUNDLED
 from .rasters import durable
 from .rasters.align import Alignment
 from .rasters.facts import file_facts, raster_facts
@@ -38,9 +39,8 @@ class Journal:
     def read(self, model: str) -> list[dict[str, Any]]:
         """The records of the finished tiles; [] where one is of another model or lacks a file.
 
-        A line that was cut short is left out.
-
-        Later tiles need what was dropped after earlier ones, so it is all of them or none.
+        A line that was cut short is left out. Later tiles need what was dropped after earlier ones,
+        so it is all of them or none.
         """
         records = self._whole_lines()
         whole = all(r.get("model") == model and self._holds(r.get("files", {})) for r in records)
@@ -103,7 +103,7 @@ def request_key(request: FuseRequest, pair: Alignment, device: torch.device) -> 
         "device": str(device),
         "threads": torch.get_num_threads(),
         "rasters": [raster_facts(raster) for raster in (pair.hs, pair.ms)],
-        "model": [file_facts(request.model_file)] if request.model_file else [],
+        "models": [file_facts(name) for name in (request.model_file, str(BUNDLED)) if name],
         # What benchmarks ask of the engine.
         "asked": sorted(item for item in os.environ.items() if item[0].startswith("RASD_FUSION_")),
     }

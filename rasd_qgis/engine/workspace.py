@@ -55,25 +55,25 @@ class Workspace:
         return Notes(self.folder / "training.safetensors", self.run_id)
 
     def trained(self, device: torch.device) -> Fusion | None:
-        """The model that an earlier run trained, if it did."""
+        """The model that an earlier run came by, with the PSF it was used with; None of none."""
         try:
             facts = json.loads(self._training.read_text(encoding="utf-8"))
             model, card = read_model(str(self._model))
             if model_hash(model) == facts["model"]:
-                steps, seconds = int(facts["steps"]), float(facts["seconds"])
-                return Fusion(model.to(device), card, card.psf_sigma, steps, seconds)
+                sigma, seconds = float(facts["sigma"]), float(facts["seconds"])
+                return Fusion(model.to(device), card, sigma, int(facts["steps"]), seconds)
         except (ModelFileError, OSError, ValueError, KeyError):
             pass
         self._training.unlink(missing_ok=True)
         return None
 
     def keep_trained(self, fusion: Fusion) -> None:
-        """Keep a model that was trained, in place of the training's checkpoint."""
+        """Keep the run's model, in place of the training's checkpoint."""
         if self.journal is None or self._training.exists():
             return
         write_model(str(self._model), self.run_id, fusion.model, fusion.card)
-        found = model_hash(fusion.model)
-        facts = {"model": found, "steps": fusion.steps, "seconds": fusion.seconds}
+        found = {key: getattr(fusion, key) for key in ("sigma", "steps", "seconds")}
+        facts = {"model": model_hash(fusion.model), **found}
         durable.write(self._training, json.dumps(facts).encode())
         self.folder.joinpath("training.safetensors").unlink(missing_ok=True)
 

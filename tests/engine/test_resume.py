@@ -15,7 +15,7 @@ import pytest
 import rasterio
 
 from rasd_fusion.rasd_qgis.contract.request import FuseRequest, RasterSource, to_json
-from rasd_fusion.rasd_qgis.engine import pipeline, workspace
+from rasd_fusion.rasd_qgis.engine import pipeline, resume, workspace
 from rasd_fusion.rasd_qgis.engine.model import obtain
 from rasd_fusion.rasd_qgis.engine.scene import train
 from rasd_fusion.rasd_qgis.engine.service import memory
@@ -126,6 +126,13 @@ def test_a_run_of_the_bundled_model_is_taken_up_with_its_uncertainty(tmp_path, s
         np.testing.assert_array_equal(dataset.read(), told)
 
 
+def test_a_model_from_a_file_is_taken_up_with_the_psf_that_was_told(tmp_path, scene, counted):
+    asked = {"model": scene[2], "psf_sigma": 0.7}
+    whole = run(tmp_path, *scene[:2], **settings(tmp_path, **asked, resumable=False))
+    cut_short(counted, tmp_path, scene, tiles=2, **asked)
+    assert_same(run(tmp_path, *scene[:2], **settings(tmp_path, **asked)), whole)
+
+
 def test_a_training_that_ended_as_the_bundled_model_is_taken_up(
     tmp_path, scene, counted, monkeypatch
 ):
@@ -136,7 +143,7 @@ def test_a_training_that_ended_as_the_bundled_model_is_taken_up(
     assert result.values["TRAINING_SECONDS"] > 0
 
 
-def test_another_request_takes_up_nothing(tmp_path, scene, counted):
+def test_another_request_takes_up_nothing(tmp_path, scene, counted, monkeypatch):
     hs, ms, model, _ = scene
     copy = tmp_path / "copy.tif"
     copy.write_bytes(Path(ms).read_bytes())
@@ -145,6 +152,10 @@ def test_another_request_takes_up_nothing(tmp_path, scene, counted):
     cut_short(counted, tmp_path, (hs, str(copy)), tiles=TILES - 1, **usual, routing_ratio=0.25)
     cut_short(counted, tmp_path, (hs, str(copy)), tiles=TILES - 1, **usual)
     os.utime(copy)
+    cut_short(counted, tmp_path, (hs, str(copy)), tiles=TILES - 1, **usual)
+    shipped = tmp_path / "shipped.safetensors"
+    shipped.write_bytes(obtain.BUNDLED.read_bytes())
+    monkeypatch.setattr(resume, "BUNDLED", shipped)
     cut_short(counted, tmp_path, (hs, str(copy)), tiles=TILES - 1, **usual)
     usual["confidence"] = str(tmp_path / "confidence.tif")
     run(tmp_path, hs, str(copy), **settings(tmp_path, **usual))
