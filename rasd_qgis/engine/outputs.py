@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 from rasterio.windows import Window
 from torch import Tensor
 
@@ -63,14 +62,15 @@ class Outputs:
         reporter: Reporter,
     ) -> None:
         self._reporter, self._stack = reporter, ExitStack()
-        self._dead = torch.from_numpy(pair.hs.dead)
+        self._dead = pair.hs.dead
         if request.uncertainty and not isinstance(fusion.model, GeneralNetwork):
             raise OutputError(
                 "The model cannot tell how far the fused values may be off.",
                 "Leave the uncertainty out, or fuse by the model that comes with the plugin.",
             )
         tags = _tags(request, fusion, model_id)
-        bands, place = pair.hs.spectral, (request.run_id, pair.fine)
+        self._bands = bands = pair.hs.spectral
+        place = request.run_id, pair.fine
         wanted = [(request.output, bands, pair.hs.encoding)]
         if request.confidence:
             maps = SpectralInfo.of_names(map_names(fusion.model.network.config.stages))
@@ -127,8 +127,9 @@ class Outputs:
         for writer in self._writers:
             values = piece[first : first + writer.spectral.count].numpy()
             first += writer.spectral.count
-            if len(values) == len(self._dead):
-                values[self._dead.numpy()] = np.nan
+            # Maps have no dead bands, though there may be as many of them.
+            if writer.spectral is self._bands:
+                values[self._dead] = np.nan
             stored.append(writer.stored(values, valid))
         return stored
 

@@ -133,6 +133,18 @@ def test_dead_and_bad_bands_come_through_as_bands(tmp_path):
         assert [dataset.tags(band)["bbl"] for band in (6, 7)] == ["1", "0"]
 
 
+def test_a_dead_band_leaves_maps_alone_that_are_as_many_as_the_bands(tmp_path):
+    scene = make_scene(tmp_path, SIDE)
+    hs = scene.hs[:5].astype("float32")
+    hs[2] = np.nan
+    asked = {"model": "bundled", "confidence": str(tmp_path / "confidence.tif")}
+    result = run(tmp_path, scene.write_hs(hs), scene.write_ms(), **asked)
+    assert result.valid.any((1, 2)).tolist() == [True, True, False, True, True]
+    with rasterio.open(asked["confidence"]) as dataset:
+        assert dataset.count == len(hs)
+        assert np.isfinite(dataset.read()).all()
+
+
 @pytest.mark.parametrize(
     ("dtype", "nodata", "scale", "offset"),
     [("uint16", 65535, 1e-4, 0.0), ("int16", -9999, 1e-4, -0.1), ("float32", None, 1.0, 0.0)],
