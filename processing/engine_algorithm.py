@@ -1,9 +1,8 @@
 """An algorithm whose work the engine does: from values to a request, and from a result to layers.
 
 A subclass's form says what is asked and what comes of it, the subclass what its rasters look like;
-how a run is checked,
-started, cancelled and brought back into the project is the same for all of them. Layers are touched
-in the main thread only; the run itself leaves it free.
+how a run is checked, started, cancelled and brought back into the project is the same for all of
+them. Layers are touched in the main thread only; the run itself leaves it free.
 """
 
 from __future__ import annotations

@@ -79,10 +79,10 @@ def routing_mode() -> QgsProcessingParameterDefinition:
 
 
 def psf_sigma() -> QgsProcessingParameterDefinition:
-    """The blur of the hyperspectral sensor; empty where it is not known."""
+    """The blur of the hyperspectral sensor; empty for what the algorithm's help says."""
     return QgsProcessingParameterNumber(
         PSF_SIGMA,
-        tr("Standard deviation of the sensor's blur (coarse pixels)"),
+        tr("Standard deviation of the sensor's blur (coarse pixels, empty: automatic)"),
         REAL,
         optional=True,
         minValue=0.0,

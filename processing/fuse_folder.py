@@ -54,7 +54,7 @@ class FuseFolderAlgorithm(NeedsEngine):
             raise as_processing_error(error) from error
         except OSError as error:
             raise QgsProcessingException(
-                tr("The folder cannot be used: {}.").format(error)
+                tr("The folder cannot be used ({}); choose another one.").format(error)
             ) from error
         return True
 

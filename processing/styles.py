@@ -2,8 +2,8 @@
 
 The fused raster is shown in natural colour with a stretch of its own pixels; the confidence with
 one ramp fixed at 0…1, so that two runs can be compared by eye; errors with the same ramp from 0 to
-what nearly all pixels stay below. A look holds numbers only, so it
-can be found in a worker thread and applied in the main one.
+what nearly all pixels stay below. A look holds numbers only, so it can be found in a worker thread
+and applied in the main one.
 """
 
 from __future__ import annotations

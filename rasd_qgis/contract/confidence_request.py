@@ -22,7 +22,8 @@ class ConfidenceRequest:
     folder: where `confidence_path` and `routing_path` put the rasters of each ratio.
     ratios: routing ratios, 0…1, each once. model_file: None takes the model that ships.
     extent: (xmin, ymin, xmax, ymax) in the multispectral layer's CRS; None takes all.
-    psf_sigma: in coarse pixels; None takes the model's. tile_size: in fine pixels.
+    psf_sigma: in coarse pixels; None takes that of a model made for two sensors, else has it
+    estimated. tile_size: in fine pixels.
     """
 
     task: ClassVar[str] = "confidence"

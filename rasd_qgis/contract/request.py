@@ -41,7 +41,8 @@ class FuseRequest:
     routing_ratio: share of points routed to the low-rank branch, 0…1; with routing_mode "auto" the
         least share: each stage and scale routes all that its discriminator calls low-rank.
     training_minutes: the budget; training_steps, where given, replaces it.
-    psf_sigma: standard deviation of the PSF in coarse pixels; None has it estimated.
+    psf_sigma: standard deviation of the PSF in coarse pixels; None takes that of a model made
+        for two sensors, else has it estimated.
     tile_size: in fine pixels.
     resumable: keep what is done in `<output>.rasd-resume` until the run succeeds, and go on from
     what an earlier run of the same request kept there; False removes that.

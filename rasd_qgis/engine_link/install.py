@@ -222,7 +222,9 @@ def _run(
     try:
         child = Child(command, merge_stderr=True, settings=settings)
     except OSError as error:
-        raise EngineBrokenError(f"{command[0]} cannot be started ({error.strerror}).") from error
+        raise EngineBrokenError(
+            f"{command[0]} cannot be started ({error.strerror or error}).", "Run this again."
+        ) from error
     kept: list[str] = []
     try:
         child.close_input()

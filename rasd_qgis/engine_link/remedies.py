@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .builds import CPU_BUILD, CUDA_BUILD
+
 _NETWORK = "QGIS (Settings → Options → Network)"
-FULL = "The disk is full: make room (the engine takes 2 GB) and run this again."
+FULL = (
+    f"The disk is full: make room (the engine takes {CPU_BUILD.disk_mb} MB, with the build for "
+    f"NVIDIA cards {CUDA_BUILD.disk_mb} MB) and run this again."
+)
 LOGIN = f"The proxy wants a name and a password: set them in {_NETWORK}, and run this again."
 PROXY = (
     f"The proxy refuses: check it in {_NETWORK} or in HTTPS_PROXY, or set the engine up from a "

@@ -50,7 +50,10 @@ class Background(QgsTask):
         except RasdError as error:
             self._outcome = error
         except Exception as error:  # a thread's exception would be lost without a word
-            self._outcome = RasdError(f"Something nobody foresaw happened ({error!r}).")
+            self._outcome = RasdError(
+                f"Something nobody foresaw happened ({error!r}).",
+                "Try it again; if it happens again, please report it.",
+            )
         return not isinstance(self._outcome, RasdError)
 
     def finished(self, result: bool) -> None:

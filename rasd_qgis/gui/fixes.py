@@ -60,7 +60,10 @@ def moved_copy(
         ) from error
     copy = QgsRasterLayer(made["OUTPUT"], tr("{} (moved)").format(layer.name()), "gdal")
     if not copy.isValid():
-        raise OutputError(tr("The moved copy {} cannot be opened.").format(path))
+        raise OutputError(
+            tr("The moved copy {} cannot be opened.").format(path),
+            tr("Check that the file exists, is complete, and opens in QGIS."),
+        )
     QgsProject.instance().addMapLayer(copy)
     return copy
 

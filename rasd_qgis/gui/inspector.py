@@ -251,7 +251,8 @@ class InspectorDock(QDockWidget):
         try:
             save()
         except OSError as error:
-            self._say(tr("{} cannot be written: {}").format(path, error.strerror or error))
+            text = tr("{} cannot be written ({}); choose another place.")
+            self._say(text.format(path, error.strerror or error))
         else:
             self._say(tr("Saved as {}.").format(path))
 

@@ -280,8 +280,8 @@
         <translation>路由：按给定比例，或按内容</translation>
     </message>
     <message>
-        <source>Standard deviation of the sensor's blur (coarse pixels)</source>
-        <translation>传感器点扩散函数的标准差（粗像元）</translation>
+        <source>Standard deviation of the sensor's blur (coarse pixels, empty: automatic)</source>
+        <translation>传感器点扩散函数的标准差（粗像元，留空则自动确定）</translation>
     </message>
     <message>
         <source>Device</source>
@@ -344,8 +344,8 @@
         <translation>第 {} 对，共 {} 对：{}</translation>
     </message>
     <message>
-        <source>The folder cannot be used: {}.</source>
-        <translation>无法使用该文件夹：{}。</translation>
+        <source>The folder cannot be used ({}); choose another one.</source>
+        <translation>无法使用该文件夹（{}）；请另选一个。</translation>
     </message>
     <message>
         <source>Folder of hyperspectral files</source>
@@ -952,6 +952,10 @@
         <translation>在地图上选取点或绘制多边形，光谱将显示在此处。</translation>
     </message>
     <message>
+        <source>{} cannot be written ({}); choose another place.</source>
+        <translation>无法写入 {}（{}）；请另选位置。</translation>
+    </message>
+    <message>
         <source>{} spectra copied as a table.</source>
         <translation>已将 {} 条光谱复制为表格。</translation>
     </message>
@@ -982,10 +986,6 @@
     <message>
         <source>No layer has data at {}.</source>
         <translation>没有图层在 {} 处有数据。</translation>
-    </message>
-    <message>
-        <source>{} cannot be written: {}</source>
-        <translation>无法写入 {}：{}</translation>
     </message>
     <message>
         <source>{} × {} guide pixels are shared: {} of the hyperspectral layer, {} of the guide.</source>
@@ -1520,8 +1520,8 @@
         <translation>有参考影像时（必须与融合图层像元完全对应）：PSNR（各波段的均值）、SAM（度）、ERGAS、SSIM、UIQI、Q2ⁿ、RMSE 和相关系数；并生成误差图和光谱角图。</translation>
     </message>
     <message>
-        <source>With the two layers that were fused, both of them: QNR with its D_λ and D_s (as the guide has several bands, D_s is the mean over all pairs of a hyperspectral and a guide band), and the consistency: how far the fused layer, seen by either sensor again, is from that sensor's layer, as a share of its range.</source>
-        <translation>有参与融合的两个图层时（两者都要）：QNR 及其 D_λ 和 D_s（由于多光谱影像有多个波段，D_s 是所有高光谱–多光谱波段组合的均值），以及一致性：把融合图层再按两个传感器各自的成像方式观测，与该传感器图层相差多少，以其数值范围的占比表示。</translation>
+        <source>With the two layers that were fused, both of them: QNR with its D_λ and D_s (as the guide has several bands, D_s is the mean over all pairs of a hyperspectral and a guide band), and the consistency: how far the fused layer, seen by either sensor again, is from that sensor's layer, as a share of its range. Where the standard deviation of the sensor's blur is left empty, it is estimated from these two.</source>
+        <translation>有参与融合的两个图层时（两者都要）：QNR 及其 D_λ 和 D_s（由于多光谱影像有多个波段，D_s 是所有高光谱–多光谱波段组合的均值），以及一致性：把融合图层再按两个传感器各自的成像方式观测，与该传感器图层相差多少，以其数值范围的占比表示。传感器模糊的标准差留空时，由这两个图层估计。</translation>
     </message>
     <message>
         <source>Peak of PSNR and SSIM: “maximum” is the reference's greatest value, “band” each band's own, “value” the one given, which is in units of scaled values.</source>
@@ -1548,8 +1548,8 @@
         <translation>若影像超过一个分块，则与“融合”一样逐块分配路由。</translation>
     </message>
     <message>
-        <source>Without a model file the model is the one that comes with the plugin. A file comes from “Train” or from the output “Trained model” of “Fuse”. Two rasters for each ratio are written to the folder.</source>
-        <translation>不给模型文件时，使用随插件附带的模型。文件来自“训练”，或来自“融合”的输出“训练好的模型”。每个比例在文件夹中写入两个栅格。</translation>
+        <source>Without a model file the model is the one that comes with the plugin. A file comes from “Train” or from the output “Trained model” of “Fuse”. Where the standard deviation of the sensor's blur is left empty, it is found as in “Fuse”. Two rasters for each ratio are written to the folder.</source>
+        <translation>不给模型文件时，使用随插件附带的模型。文件来自“训练”，或来自“融合”的输出“训练好的模型”。传感器模糊的标准差留空时，与“融合”一样自动确定。每个比例在文件夹中写入两个栅格。</translation>
     </message>
     <message>
         <source>Makes the principal components of a hyperspectral layer, of its good bands, and the normalised difference (a − b) / (a + b) of the bands nearest to two wavelengths: with the usual 800 and 670 nm the vegetation index NDVI.</source>
@@ -1584,8 +1584,8 @@
         <translation>范围：要融合的部分；留空则取两个图层共同覆盖的全部范围。</translation>
     </message>
     <message>
-        <source>Standard deviation of the sensor's blur: of a Gaussian, in hyperspectral pixels. Empty has it estimated: the value with which the two layers agree best. The log tells it.</source>
-        <translation>传感器模糊的标准差：高斯型，以高光谱像元计。留空则由程序估计：取使两个图层最为一致的值，并写入日志。</translation>
+        <source>Standard deviation of the sensor's blur: of a Gaussian, in hyperspectral pixels. Empty has it estimated: the value with which the two layers agree best. The log tells it. A model file made for two sensors brings its own.</source>
+        <translation>传感器模糊的标准差：高斯型，以高光谱像元计。留空则由程序估计：取使两个图层最为一致的值，并写入日志。为两种特定传感器训练的模型文件则使用其自带的值。</translation>
     </message>
     <message>
         <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Uncertainty (model “bundled” alone) tells of every band and pixel how far, in the layer's unit, the fused value may be off: the truth lies nearer in about nine pixels of ten. Trained model is what model “file” uses. A name that ends in .vrt joins GeoTIFFs of 4096 pixels a side, in a folder beside it.</source>
@@ -1616,8 +1616,8 @@
         <translation>无法融合的影像对会在日志中报告，然后继续处理下一对。</translation>
     </message>
     <message>
-        <source>Makes the engine that computes the fusion: a Python environment of its own, with PyTorch, in your data folder. QGIS's own Python is left as it is. It takes about 2 GB of disk and needs the network once; QGIS's proxy and certificates, pip's settings and HTTPS_PROXY are honoured.</source>
-        <translation>安装进行融合计算的引擎：位于用户数据文件夹中的独立 Python 环境，包含 PyTorch。QGIS 自己的 Python 保持不变。约需 2 GB 磁盘空间，并需联网一次；QGIS 的代理和证书、pip 的设置以及 HTTPS_PROXY 均会遵循。</translation>
+        <source>Makes the engine that computes the fusion: a Python environment of its own, with PyTorch, in your data folder. QGIS's own Python is left as it is. It takes about 1.3 GB of disk, 7.5 GB with the build for NVIDIA cards, and needs the network once; QGIS's proxy and certificates, pip's settings and HTTPS_PROXY are honoured.</source>
+        <translation>安装进行融合计算的引擎：位于用户数据文件夹中的独立 Python 环境，包含 PyTorch。QGIS 自己的 Python 保持不变。约需 1.3 GB 磁盘空间（适用于 NVIDIA 显卡的版本为 7.5 GB），并需联网一次；QGIS 的代理和证书、pip 的设置以及 HTTPS_PROXY 均会遵循。</translation>
     </message>
     <message>
         <source>Run it again to repair a broken engine, or after the plugin was upgraded; it is quick where nothing is to be done. At its end it fuses a tiny pair on each device. Without a network it takes a folder of wheels, as “pip download” leaves one. The variable RASD_FUSION_ENGINE chooses another place, or an existing environment.</source>
@@ -1670,58 +1670,6 @@
     <message>
         <source>Beside the model stand its loss curve as a table and a picture, renewed while it trains, and until it is done a checkpoint. Cancel at any time: run it again with the same inputs and settings, and it goes on from there. A tenth of the pixels is kept out of training; the weights that predict these best are the model.</source>
         <translation>模型旁边有损失曲线的表格和图片，训练时不断更新；训练完成之前还有检查点文件。可随时取消：用相同的输入和设置再次运行，即可从中断处继续。十分之一的像元留出不参与训练；对这些像元预测最好的权重即为模型。</translation>
-    </message>
-    <message>
-        <source>The report is one HTML file with everything inside it. Every figure is an output of its own for models; those by band are one text (JSON), which from_json() of QGIS's expressions reads.</source>
-        <translation type="vanished">报告是一个包含全部内容的 HTML 文件。每个指标都有各自的输出，可供图形模型使用；逐波段指标是一段文本（JSON），可用 QGIS 表达式的 from_json() 读取。</translation>
-    </message>
-    <message>
-        <source>{} % of the points low-rank; {:.1f} s. The long run trains longer, on all of it.</source>
-        <translation type="vanished">{} % 的点进入低秩分支；用时 {:.1f} 秒。正式运行会用全部范围训练更久。</translation>
-    </message>
-    <message>
-        <source>Model file</source>
-        <translation type="vanished">模型文件</translation>
-    </message>
-    <message>
-        <source>Fuse a folder of pairs by a trained model</source>
-        <translation type="vanished">用训练好的模型融合文件夹中的影像对</translation>
-    </message>
-    <message>
-        <source>Applies one trained model to all pairs of files of the same name.</source>
-        <translation type="vanished">将一个训练好的模型应用于所有同名文件对。</translation>
-    </message>
-    <message>
-        <source>Runs a trained model on a pair of layers and maps what its stages do there, for one or several routing ratios: the figure of the routing in the article on RASD-FuNet.</source>
-        <translation type="vanished">在一对图层上运行训练好的模型，对一个或多个路由比例绘制网络各阶段的行为：即 RASD-FuNet 论文中的路由图。</translation>
-    </message>
-    <message>
-        <source>Confidence shows, from 0 to 1, how sure a stage is that the low-rank model serves a point: first the mean, then each stage at full scale and at an eighth. Routing shows which branch each point took, a band for each stage and scale: 1 low-rank, 0 attention, 255 nothing. A ratio of 0 sends all points to attention, 1 all to the low-rank branch.</source>
-        <translation type="vanished">置信度以 0 到 1 表示某一阶段有多确信低秩模型适合该点：先是均值，然后是各阶段在全尺度和八分之一尺度上的值。路由显示每个点经过的分支，每个阶段和尺度一个波段：1 为低秩，0 为注意力，255 为无。比例为 0 时所有点进入注意力分支，为 1 时全部进入低秩分支。</translation>
-    </message>
-    <message>
-        <source>Layers and model are those of “Fuse” with model “file”; the model comes from “Train” or from the output “Trained model” of “Fuse”. Two rasters for each ratio are written to the folder.</source>
-        <translation type="vanished">图层和模型与“融合”中模型“file”的相同；模型来自“训练”，或来自“融合”的输出“训练好的模型”。每个比例在文件夹中写入两个栅格。</translation>
-    </message>
-    <message>
-        <source>Fuses every pair of two folders by one trained model: a hyperspectral file and a multispectral one make a pair where they bear the same name, whatever their endings.</source>
-        <translation type="vanished">用一个训练好的模型融合两个文件夹中的每一对影像：文件名相同（不论扩展名）的高光谱文件与多光谱文件组成一对。</translation>
-    </message>
-    <message>
-        <source>The model comes from “Train”, or from the output “Trained model” of “Fuse”. For each pair a fused raster and its confidence are written to the folder, each with its style.</source>
-        <translation type="vanished">模型来自“训练”，或来自“融合”的输出“训练好的模型”。对每一对影像，融合栅格及其置信度连同各自的样式写入文件夹。</translation>
-    </message>
-    <message>
-        <source>Train on this pair of layers (needs nothing else)</source>
-        <translation type="vanished">用这对图层训练（不需要其他数据）</translation>
-    </message>
-    <message>
-        <source>Model: “scene” trains on these two layers, within the training time; “file” uses a model that an earlier run saved.</source>
-        <translation type="vanished">模型：“scene”在训练时间内用这两个图层训练；“file”使用以前运行保存的模型。</translation>
-    </message>
-    <message>
-        <source>Fused keeps data type, nodata, scale, band names and wavelengths of the hyperspectral layer. Confidence shows, from 0 to 1, where the network trusted the low-rank branch: first the mean, then each stage and scale. Trained model is what model “file” uses. A name that ends in .vrt joins GeoTIFFs of 4096 pixels a side, in a folder beside it.</source>
-        <translation type="vanished">融合结果保留高光谱图层的数据类型、无数据值、缩放、波段名称和波长。置信度以 0 到 1 表示网络在何处信任低秩分支：先是均值，然后是各阶段和尺度。训练好的模型供模型“file”使用。名称以 .vrt 结尾的输出由旁边一个文件夹中边长 4096 像元的多个 GeoTIFF 拼接而成。</translation>
     </message>
 </context>
 </TS>
