@@ -38,7 +38,7 @@ class TrainRequest:
     the preset's. resume: go on at a checkpoint beside the model; False begins anew.
     ratio, psf_sigma (coarse pixels), kernel_size (fine pixels), phase, response, sensor, table,
     bands, random_bands: how pairs are made of references, as in `SimulateRequest`; None takes the
-    preset's, which for the paper's are 8, 3/8 and 8.
+    preset's, which for the paper's are 8, 3/8 and 8; of ready pairs the PSF is estimated instead.
     """
 
     task: ClassVar[str] = "train"
