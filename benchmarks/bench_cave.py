@@ -25,12 +25,13 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from ..rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
+from ..rasd_qgis.engine.outputs import START_IMAGE
+from ..rasd_qgis.engine.rasters.spectral import write_spectral
 from . import metrics, rasd, rasters, responses, results
 from .bench_peers import CLASSICAL
-from .demo import QGIS_PROCESS, START_VARIABLE
+from .demo import QGIS_PROCESS
 from .pairs import NOISE, Pair, simulated
-from .scenes import PLACES, Place, Scene
+from .scenes import PLACES, Place
 
 Image = NDArray[np.float64]
 
@@ -96,7 +97,7 @@ def write_reference(folder: Path, place: Place) -> Path:
     scene = place.load()
     rasd.write_image(path, scene.cube, 1.0)
     with rasterio.open(path, "r+") as dataset:
-        write_spectral(dataset, _spectral(scene))
+        write_spectral(dataset, responses.spectral_of(scene))
     return path
 
 
@@ -132,7 +133,7 @@ def fused(folder: Path, model: Path, pair: Pair) -> dict[str, Figures]:
         "MODEL_FILE": str(model),
         "OUTPUT": str(output),
     }
-    qgis("rasd:fuse", values, {START_VARIABLE: str(start)})
+    qgis("rasd:fuse", values, {START_IMAGE: str(start)})
     made = {"fused": output, "start": start}
     return {name: _figures(rasters.read(path), pair) for name, path in made.items()}
 
@@ -190,13 +191,6 @@ def _cells(figures: Figures) -> list[str]:
 
 def _figures(image: Image, pair: Pair) -> Figures:
     return metrics.all_figures(image, pair.reference, pair.ratio)
-
-
-def _spectral(scene: Scene) -> SpectralInfo:
-    count = len(scene.cube)
-    waves = scene.wavelengths or (None,) * count
-    names = tuple(f"band {number}" for number in range(1, count + 1))
-    return SpectralInfo(names, waves, (None,) * count, (True,) * count)
 
 
 def _is_done(report: Path, settings: Mapping[str, Any]) -> bool:

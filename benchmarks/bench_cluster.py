@@ -27,7 +27,7 @@ import rasterio
 from ..rasd_qgis.contract.events import Failure, Progress, Result, decode
 from ..rasd_qgis.contract.request import FuseRequest, to_json
 from . import results
-from .bench_scale import ENGINE, make_model, make_request
+from .bench_scale import ENGINE, make_model, make_request, processor_seconds
 
 SCENES, WORKERS, TILE = ("1856x30", "1856x224"), (2,), 512
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -100,12 +100,6 @@ def run(request: FuseRequest) -> dict[str, Any]:
     if not isinstance(event, Result):
         raise RuntimeError(f"the engine failed: {event}")
     return {"tiles": tiles, "s": seconds, "s a tile": seconds / tiles, "client s": spent / tiles}
-
-
-def processor_seconds(process: int) -> float:
-    """Of a process so far, as Linux tells it: user's and system's, all threads."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def same_pixels(one: str, other: str) -> bool:

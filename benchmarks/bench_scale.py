@@ -178,7 +178,7 @@ def _ended(engine: subprocess.Popen[bytes]) -> float:
 
 
 def processor_seconds(process: int) -> float:
-    """What another process has spent so far, after proc(5)."""
+    """Of another process so far, after proc(5): user's and system's, all threads."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rasd_qgis.engine.outputs import START_IMAGE
 from . import indian_pines, metrics, rasters
 from .degrade import blur_and_decimate
 from .indian_pines import RATIO, Pair
@@ -32,9 +33,6 @@ from .preview import draw_preview
 Image = NDArray[np.float64]
 
 QGIS_PROCESS = Path(__file__).resolve().parent.parent / "tools" / "qgis_process"
-# The engine writes the image its network started from where this variable points: a figure for
-# developers, so no parameter of the algorithm.
-START_VARIABLE = "RASD_FUSION_START_IMAGE"
 COLOURS_NM = (660.0, 560.0, 480.0)
 MADE = ("fused.tif", "confidence.tif", "start.tif", "figures.json", "preview.png")
 
@@ -86,7 +84,7 @@ def fuse(folder: Path, model: str, seed: int, steps: int | None) -> int:
         values["TRAINING_STEPS"] = steps
     command = [sys.executable, str(QGIS_PROCESS), "run", "rasd:fuse", "--"]
     command += [f"{name}={value}" for name, value in values.items()]
-    environment = os.environ | {START_VARIABLE: str(folder / "start.tif")}
+    environment = os.environ | {START_IMAGE: str(folder / "start.tif")}
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -25,10 +25,10 @@ from ..rasd_qgis.contract.request import FuseRequest
 from ..rasd_qgis.contract.source import RasterSource
 from ..rasd_qgis.engine import pipeline
 from ..rasd_qgis.engine.model import obtain
+from ..rasd_qgis.engine.outputs import START_IMAGE
 from ..rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 from ..rasd_qgis.engine.service.report import Reporter
 from . import rasters
-from .demo import START_VARIABLE
 from .pairs import Pair
 
 Image = NDArray[np.float64]
@@ -77,11 +77,11 @@ class Fusion:
     def fuse_and_start(self, ratio: float) -> tuple[Image, Image]:
         """The same, and what the network starts from."""
         path = self._folder / "start.tif"
-        os.environ[START_VARIABLE] = str(path)
+        os.environ[START_IMAGE] = str(path)
         try:
             return self.fuse(ratio), rasters.read(path)
         finally:
-            del os.environ[START_VARIABLE]
+            del os.environ[START_IMAGE]
 
     def psf_sigma(self) -> float:
         """The standard deviation, in coarse pixels, by which the last run fused."""

@@ -39,7 +39,7 @@ def guide(scene: Scene, bands: int) -> Guide:
     """The response by which a scene's guide of so many bands is simulated."""
     if scene.sensor == "CAVE" and bands == 3 and NIKON.is_file():
         return Guide(_nikon(scene), "Nikon D700")
-    info = _info(scene)
+    info = spectral_of(scene)
     found = _by_sensor(info, bands) if scene.wavelengths else None
     if found is not None:
         return Guide(found.weights, SENSOR)
@@ -48,7 +48,8 @@ def guide(scene: Scene, bands: int) -> Guide:
     return Guide(drawn.weights, f"random, seed {seed}")
 
 
-def _info(scene: Scene) -> SpectralInfo:
+def spectral_of(scene: Scene) -> SpectralInfo:
+    """What the scene's bands see; all of them are good."""
     count = len(scene.cube)
     waves = scene.wavelengths or (None,) * count
     names = tuple(f"band {number}" for number in range(1, count + 1))

@@ -26,7 +26,8 @@ from .rasters.spectral import SpectralInfo
 from .rasters.write import OutputRaster
 from .service.report import Reporter
 
-# A file for the closed-form estimate, beside the fused raster, for benchmarks.
+# Variable of the environment: a file for the closed-form estimate that the network starts from. A
+# figure for developers, so no parameter of the algorithm.
 START_IMAGE = "RASD_FUSION_START_IMAGE"
 
 

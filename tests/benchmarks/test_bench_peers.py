@@ -18,6 +18,7 @@ from rasd_fusion.benchmarks import (
     scenes,
 )
 from rasd_fusion.benchmarks.pairs import Pair, Row
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 
 SETTINGS = rasd.Settings(steps=2)
 
@@ -113,9 +114,9 @@ def test_averaging_is_the_mean_of_blocks() -> None:
     np.testing.assert_allclose(pairs.averaged(image, 2), expected)
 
 
-def test_the_engine_is_told_the_spread_of_another_psf() -> None:
+def test_the_engine_is_told_the_spread_of_every_psf() -> None:
     image = np.zeros((1, 8, 8))
-    assert rasd.spread(Pair(image, image, image, 4)) is None
+    assert rasd.spread(Pair(image, image, image, 4)) == DEFAULT_SIGMA
     boxed = Pair(image, image, image, 4, pairs.box(4))
     assert rasd.spread(boxed) == pytest.approx(np.sqrt((4**2 - 1) / 12) / 4)
 
