@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from .forms import KERNELS, NAMES
-from .study import GUIDE, Study
-
-# What the study tells of a component beside the forms' errors.
-FACTS = 5
+from .study import FACTS, GUIDE, Study
 
 
 def check_study(study: Study, bands: int, guide: int) -> None:

@@ -26,6 +26,8 @@ from .samples import Level, Lower, below, level_of, lower_of, spread
 COMPONENTS = 12
 # Principal components of the guide that the network is shown.
 GUIDE = 3
+# What is told of a component beside the forms' errors.
+FACTS = 5
 # A band's unit is never less than this share of its own spread.
 LEAST_MISS = 1e-3
 # A component's expected error, of the largest possible, below which it is rounding.
@@ -47,9 +49,9 @@ class Study:
     mean, unit: (B,), of a band, and its expected error; bad bands have an infinite unit.
     basis: (B, k) orthonormal. error, contrast: (k,) expected error of the start and spread of the
     image, in units. rest: (B,) expected error outside the components, in units. floor: (B,) the
-    least value. track: (k, F) log of a form's error one scale down over the start's. facts: (k, 5).
-    leading: (3, b) of the centred guide, detail_spread: (3,). brightness: () rms of a spectrum in
-    bands of finite unit. move: (2,), by which `registration` moves the guide.
+    least value. track: (k, F) log of a form's error one scale down over the start's. facts: (k,
+    FACTS). leading: (3, b) of the centred guide, detail_spread: (3,). brightness: () rms of a
+    spectrum in bands of finite unit. move: (2,), by which `registration` moves the guide.
     trust: (), the share of the network's changes that is taken, 1 until `proof` says otherwise.
     """
 

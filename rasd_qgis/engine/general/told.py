@@ -17,6 +17,7 @@ from torch import Tensor
 from ..sensors.observe import Observation
 from .forms import NAMES
 from .registration import moved
+from .study import FACTS as OF_STUDY
 from .study import GUIDE, Study
 
 # Changes that are weighed: the closed forms', and that which the guide asks for.
@@ -26,7 +27,7 @@ ANSWER = 1 + CHANGES + 1
 # Shared by all components: the guide, its detail, three disagreements, and the brightness.
 SHARED = 2 * GUIDE + 3 + 1
 # What the study knows of a component.
-FACTS = len(NAMES) + 5
+FACTS = len(NAMES) + OF_STUDY
 CHANNELS = CHANGES + SHARED + FACTS
 # Bounds of what is told, in expected errors, in spreads of the image, and in those of the guide.
 MOST_CHANGE, MOST_IMAGE, MOST_GUIDE = 8.0, 10.0, 6.0
