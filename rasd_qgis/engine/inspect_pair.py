@@ -13,6 +13,7 @@ from ..contract.errors import InputError
 from ..contract.inspect_request import InspectRequest
 from .describe import describe_raster
 from .rasters.align import Alignment, align
+from .rasters.grid import Axis
 from .rasters.read import Raster
 from .sensors.observe import DEFAULT_SIGMA, point_spread, seen
 from .service.report import Reporter
@@ -184,8 +185,8 @@ class _Finding:
     def _guide(self, down: float, right: float) -> tuple[np.ndarray, np.ndarray]:
         """The guide through the sensor, (b, n, m), its content moved by so many coarse pixels."""
         top, bottom, left, right_edge = self._box
-        rows = type(self._rows)(self._rows.ratio, self._rows.offset - down * self._rows.ratio)
-        cols = type(self._cols)(self._cols.ratio, self._cols.offset - right * self._cols.ratio)
+        rows = Axis(self._rows.ratio, self._rows.offset - down * self._rows.ratio)
+        cols = Axis(self._cols.ratio, self._cols.offset - right * self._cols.ratio)
         along = point_spread(rows, self._shape[0], bottom - top, self._sigma).numpy()
         across = point_spread(cols, self._shape[1], right_edge - left, self._sigma).numpy()
         count = self._pair.ms.count

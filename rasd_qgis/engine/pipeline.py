@@ -1,6 +1,7 @@
 """The engine's table of contents: from two rasters to a fused one and its confidence maps.
 
-read → align → model (survey, reduce, normalise, train; or a file) → tile → network → blend → write.
+read → align → model (of a file; or survey, reduce, normalise, train) → tile → network → blend →
+write. The model for any pair surveys and studies the one at hand.
 """
 
 from __future__ import annotations

@@ -84,10 +84,8 @@ def _landed(scene: Scene, job: Job, number: int, place: Place) -> dict[str, Any]
     """Fuse a tile into the storage, unless an earlier run left it there; what was found."""
     if scene.fusion is None:
         raise TypeError("a tile before its model")
-    name, size = (
-        job.tile_file(number),
-        4 * _channels(scene, job) * place.rows.size * place.cols.size,
-    )
+    name = job.tile_file(number)
+    size = 4 * _channels(scene, job) * place.rows.size * place.cols.size
     noted = scene.storage.note(name, size)
     if noted is not None:
         with suppress(ValueError, KeyError):

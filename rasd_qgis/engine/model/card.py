@@ -29,6 +29,7 @@ from ..general.shapes import check_study
 from ..general.told import ANSWER, CHANNELS
 from ..rasters import durable
 from ..rasters.align import Alignment
+from ..scene.checkpoint import under
 from ..scene.network import SceneNetwork
 from ..scene.normalise import Units
 from ..scene.start import SCENE, STARTS, guide_channels
@@ -178,10 +179,10 @@ def _assembled(tensors: Mapping[str, Tensor], card: Card, name: str) -> Model:
     try:
         _check_card(card)
         _check_values(tensors)
-        network = _network(RASDConfig.from_dict(card.shape), _under(tensors, "network."))
+        network = _network(RASDConfig.from_dict(card.shape), under(tensors, "network."))
         if card.start == ANY:
             return _general(network, tensors, card)
-        units = Units(**_under(tensors, "units."))
+        units = Units(**under(tensors, "units."))
         model = SceneNetwork(network, units, tensors["gains"], tensors["response"], card.start)
         _check_shapes(model, card, tensors)
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
@@ -202,10 +203,6 @@ def _general(network: RASDFuNet, tensors: Mapping[str, Tensor], card: Card) -> G
     if study is not None:
         check_study(study, card.hs_bands, card.guide_bands)
     return GeneralNetwork(network, calibration, study)
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}
 
 
 def _network(config: RASDConfig, weights: dict[str, Tensor]) -> RASDFuNet:

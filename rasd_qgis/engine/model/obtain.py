@@ -78,7 +78,11 @@ def from_file(
     device: torch.device,
     reporter: Reporter,
 ) -> Fusion:
-    """The model of a file, for this pair. psf_sigma: in coarse pixels, None for the model's."""
+    """The model of a file, for this pair; ModelFileError where it is none, or made for another one.
+
+    psf_sigma: of the PSF in coarse pixels. None: as the model was made for; for a network for any
+    pair, as is estimated.
+    """
     model, card = read_model(path)
     if isinstance(model, GeneralNetwork):
         surveying = reporter.phase("surveying", 0.05, 0.1)
@@ -183,9 +187,11 @@ def _from_scene(
     reporter: Reporter,
     notes: Notes | None,
 ) -> Fusion:
-    """Survey the scene, reduce it, and train on the reduced pair."""
-    sigma = _sigma(request.psf_sigma, pair, reporter)
+    """Survey the scene, reduce it, and train on the reduced pair; the model that ships where that
+    is not borne out.
+    """
     surveying = reporter.phase("surveying", 0.05, 0.1)
+    sigma = _sigma(request.psf_sigma, pair, reporter)
     blocks, good = survey(pair, sigma), torch.from_numpy(pair.hs.good)
     injection = gains(blocks, pair.rows, pair.cols, sigma, good)
     scene = [reduce(block, pair.rows, pair.cols, sigma, injection) for block in blocks]

@@ -2,7 +2,7 @@
 
 One safetensors file beside the model holds weights, averaged and best weights and the state of
 Adam, its header the rest as JSON: nothing in it can run. It is replaced as a whole, so it is never
-half a checkpoint. What is random in a step hangs on seed and step alone and need not be kept.
+half a checkpoint. The state of what is random is the training's to keep, where it needs it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def adam_state(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str
 def restore_adam(
     network: nn.Module, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Put back what `adam_state` gave; KeyError where something is missing."""
+    """Put back what `adam_state` gave; KeyError where a part of a weight's state is missing."""
     for name, weight in network.named_parameters():
         if f"{name}.step" not in tensors:
             continue
