@@ -30,8 +30,6 @@ POINTS = 400
 BACK_PROJECTIONS = 2
 # Ridges in variances of a guide band, of the whitening and of the regressions.
 RIDGE = 1e-4
-# Of a guide band's mean square: a variance that is none. What does not vary tells nothing.
-CONSTANT = 1e-10
 SHADING_RIDGE = 1e-3
 # The local regression's window, a standard deviation in coarse pixels, and its ridge.
 LOCAL_SPREAD, LOCAL_RIDGE = 1.5, 0.3
@@ -62,10 +60,10 @@ class Forms:
     def of(cls, level: Level, good: Tensor) -> Forms:
         """Fit to samples. good: (B,) bool, bands that count."""
         posterior = Posterior.of(level, good)
-        guide = level.guide - level.guide.mean(1, keepdim=True)
+        guide = level.varied_guide
         bands = level.bands - level.bands.mean(1, keepdim=True)
         u = posterior.basis.double().T @ (bands * good[:, None])
-        whitening = _whitening(guide, CONSTANT * level.guide.square().mean(1))
+        whitening = _whitening(guide)
         white = whitening @ guide
         linear = _regression(white, u, RIDGE)
         radiance = level.bands[good if bool(good.any()) else ~good].mean(0)
@@ -157,11 +155,11 @@ def _projected(image: Tensor, observed: Tensor, look: Observation) -> Tensor:
     return image
 
 
-def _whitening(guide: Tensor, least: Tensor) -> Tensor:
-    """(b, b) that makes centred samples (b, n) white, but for variances below (b,) least."""
+def _whitening(guide: Tensor) -> Tensor:
+    """(b, b) that makes centred samples (b, n) white, and leaves out bands that do not vary."""
     powers = guide.square().mean(1)
-    found = guide @ guide.T / guide.shape[1] + torch.diag(RIDGE * powers + least + NOTHING)
-    return torch.linalg.inv(torch.linalg.cholesky(found))
+    found = guide @ guide.T / guide.shape[1] + torch.diag(RIDGE * powers + NOTHING)
+    return torch.linalg.inv(torch.linalg.cholesky(found)) * (powers > 0)
 
 
 def _regression(white: Tensor, values: Tensor, ridge: float) -> Tensor:

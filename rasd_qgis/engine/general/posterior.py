@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ..scene.agreement import LEAST_POWER, NOTHING
+from ..scene.normalise import signed
 from ..sensors.observe import Observation
 from .samples import Level
 
@@ -60,7 +61,7 @@ class Posterior:
         centred = (level.bands - mean[:, None]) * good[:, None]
         # Rounding must not let in what bad bands hold.
         basis = _principal(centred) * good[:, None]
-        u, z = basis.T @ centred, level.guide - guide_mean[:, None]
+        u, z = basis.T @ centred, level.varied_guide
         pixels, count = u.shape[1], len(u)
         response = torch.linalg.solve(_covariance(u), u @ z.T / pixels).T
         misfit = z - response @ u
@@ -136,9 +137,7 @@ def _principal(centred: Tensor) -> Tensor:
         part.flip(-1) for part in torch.linalg.eigh(centred @ centred.T / max(pixels, 1))
     )
     felt = int((powers > LEAST_POWER * powers[0].clamp_min(NOTHING)).sum())
-    vectors = vectors[:, : max(1, min(COMPONENTS, felt, pixels - 1))]
-    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
-    return vectors * largest.sign()
+    return signed(vectors[:, : max(1, min(COMPONENTS, felt, pixels - 1))])
 
 
 def _covariance(samples: Tensor) -> Tensor:

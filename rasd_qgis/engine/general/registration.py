@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..rasters.grid import Axis
-from ..scene.agreement import LEAST_MISFIT, NOTHING, explaining
+from ..scene.agreement import LEAST_MISFIT, explaining
+from ..scene.estimate import constant
 from ..scene.survey import Block
 from ..sensors.observe import cubic
 from .samples import spread
@@ -38,7 +39,7 @@ def registered(blocks: list[Block], good: Tensor) -> tuple[list[Block], Tensor]:
         return blocks, torch.zeros(2)
     bands = torch.cat([block.bands[:, block.valid] for block, _ in shown], 1).double()
     around = torch.cat([seen[..., block.valid] for block, seen in shown], 3).double()
-    move = _best(explaining(bands[good]), around)
+    move = _best(explaining(bands[good]), around[:, :, ~constant(around[1, 1])])
     if not float(move.abs().max()) >= LEAST:
         return blocks, torch.zeros(2)
     return [placed(block, move) for block in blocks], move.float()
@@ -77,7 +78,7 @@ def _best(explaining: Tensor, around: Tensor) -> Tensor:
         slopes = unexplained(_slopes(around, move))
         noise = misfit @ misfit.T / max(pixels - count, 1)
         varied = (seen - seen.mean(1, keepdim=True)).square().mean(1)
-        noise.diagonal().add_(LEAST_MISFIT * varied + NOTHING)
+        noise.diagonal().add_(LEAST_MISFIT * varied)
         weighed = INDEPENDENT * torch.linalg.solve(noise, slopes)
         normal = torch.einsum("ibn,jbn->ij", weighed, slopes) + precision
         wanted = torch.einsum("ibn,bn->i", weighed, misfit) + precision @ move

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..rasters.fill import filled
 from ..rasters.grid import Axis
-from ..scene.estimate import detail
+from ..scene.estimate import constant, detail
 from ..scene.reduce import reduction
 from ..scene.survey import Block
 from ..sensors.observe import Observation
@@ -32,6 +32,12 @@ class Level:
     bands: Tensor
     guide: Tensor
     lost: Tensor
+
+    @property
+    def varied_guide(self) -> Tensor:
+        """(b, n): the guide about its mean; zero where a band does not vary but by rounding."""
+        centred = self.guide - self.guide.mean(1, keepdim=True)
+        return centred.masked_fill(constant(self.guide)[:, None], 0.0)
 
 
 @dataclass(frozen=True)

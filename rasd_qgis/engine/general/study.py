@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...contract.errors import InputError
 from ..rasters.grid import Axis
+from ..scene.normalise import signed
 from ..scene.survey import Block
 from ..sensors.observe import Observation
 from .forms import NAMES, Forms
@@ -106,7 +107,7 @@ class Study:
             ),
             1,
         )
-        leading = _leading(level.guide)
+        leading = _leading(level.varied_guide)
         details = torch.cat([_detail(leading, part) for part in lower], 1)
         rest = (1 - (basis**2) @ powers[: basis.shape[1]]).clamp_min(0.0).sqrt()
         return cls(
@@ -184,9 +185,8 @@ def _components(
     unit = torch.where(good & (spread_of > 0), unit, torch.inf)
     scaled = expected / unit[:, None] / unit
     powers, vectors = (part.flip(-1) for part in torch.linalg.eigh(scaled))
-    vectors = vectors[:, : max(1, min(COMPONENTS, int(unit.isfinite().sum())))]
-    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
-    return unit.float(), (vectors * largest.sign()).float(), powers.clamp_min(0.0).float()
+    vectors = signed(vectors[:, : max(1, min(COMPONENTS, int(unit.isfinite().sum())))])
+    return unit.float(), vectors.float(), powers.clamp_min(0.0).float()
 
 
 def _track(low: Forms, lower: list[Lower], onto: Tensor, missed: list[Tensor]) -> Tensor:
@@ -208,20 +208,20 @@ def _guide_misfit(forms: Forms, level: Level) -> Tensor:
     """The log of the share of the guide's power that the hyperspectral image does not explain."""
     posterior = forms.posterior
     u = posterior.basis.double().T @ (level.bands - level.bands.mean(1, keepdim=True))
-    z = level.guide - level.guide.mean(1, keepdim=True)
+    z = level.varied_guide
     left = (z - posterior.response.double() @ u).square().sum()
     # As many values as there are components were fitted, not predicted.
     left *= u.shape[1] / max(u.shape[1] - len(u), 1)
     return (left / z.square().sum().clamp_min(NOTHING)).clamp(1e-8, 1.0).log().float()
 
 
-def _leading(guide: Tensor) -> Tensor:
-    """(3, b): the principal components of standardised guide samples (b, n), of unit spread."""
-    centred = guide - guide.mean(1, keepdim=True)
-    deviation = centred.square().mean(1).sqrt().clamp_min(NOTHING)
+def _leading(centred: Tensor) -> Tensor:
+    """(3, b): the principal components of a centred guide (b, n), standardised, of unit spread."""
+    deviation = centred.square().mean(1).sqrt()
+    deviation = torch.where(deviation > 0, deviation, torch.inf)
     scaled = centred / deviation[:, None]
     _, vectors = torch.linalg.eigh(scaled @ scaled.T / scaled.shape[1])
-    vectors = vectors.flip(1)[:, :GUIDE]
+    vectors = signed(vectors.flip(1)[:, :GUIDE])
     found = (vectors / deviation[:, None]).T
     found = found / (found @ centred).square().mean(1).sqrt().clamp_min(1e-3)[:, None]
     missing = torch.zeros(GUIDE - len(found), found.shape[1], dtype=found.dtype)

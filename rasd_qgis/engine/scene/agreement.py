@@ -14,14 +14,15 @@ from torch import Tensor
 
 from ..rasters.view import PairView
 from ..sensors.observe import DEFAULT_SIGMA, centred
+from .estimate import constant
 from .survey import View, views
 
 # Components that explain the guide: at most so many, and so many pixels to each of them.
 COMPONENTS, PIXELS = 20, 4
 # Of the strongest component's power: below it a component is rounding.
 LEAST_POWER = 1e-10
-# Of a guide band's variance: the least misfit. Of its mean square: a variance that is none.
-LEAST_MISFIT, CONSTANT = 1e-6, 1e-10
+# Of a guide band's variance: the least misfit.
+LEAST_MISFIT = 1e-6
 # A variance where nothing varies at all.
 NOTHING = 1e-30
 # Standard deviations, in coarse pixels, that are tried; four blocks tell which is best.
@@ -76,13 +77,13 @@ def _through_all(view: View) -> tuple[Tensor, Tensor]:
 
 def _unexplained(guide: Tensor, known: Tensor) -> float:
     """The log of Wilks' lambda: of all variance of (b, n), the share outside orthonormal (k, n)."""
+    guide = guide[~constant(guide)]
     pixels = guide.shape[1]
     varied = guide - guide.mean(1, keepdim=True)
     misfit = guide - (guide @ known.T) @ known
     whole = varied @ varied.T / pixels
     left = misfit @ misfit.T / max(pixels - len(known), 1)
-    least = CONSTANT * guide.square().mean(1) + NOTHING
-    floor = torch.diag(LEAST_MISFIT * whole.diagonal() + least)
+    floor = torch.diag(LEAST_MISFIT * whole.diagonal())
     return float(torch.logdet(left + floor) - torch.logdet(whole + floor))
 
 

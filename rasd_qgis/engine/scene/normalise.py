@@ -103,8 +103,13 @@ def _principal(centred: Tensor, most: int, least_spread: float) -> Tensor:
     powers, vectors = (part.flip(-1) for part in torch.linalg.eigh(covariance))
     felt = int((powers > max(LEAST_POWER * float(powers[0]), least_spread**2)).sum())
     vectors = vectors[:, : max(1, min(COMPONENTS, most, felt, centred.shape[1] - 1))]
-    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
-    return (vectors * largest.sign()).float()
+    return signed(vectors).float()
+
+
+def signed(directions: Tensor) -> Tensor:
+    """Directions (b, k), each of which has a sign of chance, with the largest entry positive."""
+    largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
+    return directions * largest.sign()
 
 
 def _pixels(scene: list[Reduced], of: Callable[[Reduced], Tensor]) -> Tensor:
