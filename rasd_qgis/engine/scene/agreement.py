@@ -25,8 +25,9 @@ LEAST_POWER = 1e-10
 LEAST_MISFIT = 1e-6
 # A variance where nothing varies at all.
 NOTHING = 1e-30
-# Standard deviations, in coarse pixels, that are tried; four blocks tell which is best.
-SIGMAS = np.geomspace(0.2, 0.8, 9)
+# Standard deviations, in coarse pixels, of which so many are tried, then as many around the best;
+# four blocks tell which that is.
+NARROWEST, WIDEST, TRIED, ROUNDS = 0.2, 0.8, 9, 2
 BLOCKS = 4
 # Coarse pixels to the guide's end, nearer to which much of what the sensor sees is not shown.
 MARGIN = 1.0
@@ -53,21 +54,30 @@ def estimated_sigma(pair: PairView) -> float:
     """The standard deviation of a pair's PSF in coarse pixels, 0.2…0.8; the usual where nothing
     tells.
     """
+    sigmas = np.geomspace(NARROWEST, WIDEST, TRIED)
+    for _ in range(ROUNDS):
+        misfits = _misfits(pair, sigmas) + (np.log(sigmas / DEFAULT_SIGMA) / USUAL) ** 2
+        best = _lowest(np.log(sigmas), misfits)
+        at = min(max(int(misfits.argmin()), 1), TRIED - 2)
+        sigmas = np.geomspace(sigmas[at - 1], sigmas[at + 1], TRIED)
+    return float(np.exp(best))
+
+
+def _misfits(pair: PairView, sigmas: np.ndarray) -> np.ndarray:
+    """(S,): how badly the hyperspectral image explains the guide, seen through each PSF."""
     good = torch.from_numpy(pair.hs.good)
-    shown = [_through_all(view) for view in views(pair, float(SIGMAS[-1]), BLOCKS)]
+    shown = [_through_all(view, sigmas) for view in views(pair, WIDEST, BLOCKS)]
     bands = torch.cat([image[good] for image, _ in shown], 1).double() if shown else torch.empty(0)
     if not bands.numel():
-        return DEFAULT_SIGMA
+        return np.zeros(len(sigmas))
     guides = torch.cat([guide for _, guide in shown], 2).double()
     known = explaining(bands)
-    doubts = (np.log(SIGMAS / DEFAULT_SIGMA) / USUAL) ** 2
-    misfits = PIXEL * bands.shape[1] * np.array([_unexplained(guide, known) for guide in guides])
-    return float(np.exp(_lowest(np.log(SIGMAS), misfits + doubts)))
+    return PIXEL * bands.shape[1] * np.array([_unexplained(guide, known) for guide in guides])
 
 
-def _through_all(view: View) -> tuple[Tensor, Tensor]:
+def _through_all(view: View, sigmas: np.ndarray) -> tuple[Tensor, Tensor]:
     """Its pixels (B, n), and its guide through every PSF, (S, b, n), where all of them see it."""
-    blocks = [view.through(float(sigma)) for sigma in SIGMAS]
+    blocks = [view.through(float(sigma)) for sigma in sigmas]
     valid = torch.stack([block.valid for block in blocks]).all(0)
     (height, width), fine = valid.shape, view.guide_valid.shape
     valid &= centred(view.rows, height, fine[0], MARGIN)[:, None]

@@ -15,14 +15,12 @@ from torch import Tensor
 
 from ..rasters.fill import filled
 from ..rasters.grid import Axis
-from ..sensors.observe import Observation
+from ..sensors.observe import DEFAULT_SIGMA, Observation
 from .estimate import detail, hypersharpen, regression
 from .survey import Block
 
 # The reduced coarse image keeps at least so many pixels a side: small scenes are reduced by less.
 LEAST_SIDE = 4
-# But never by less than this: reduction by little loses nothing to learn from.
-LEAST_RATIO = 1.5
 # Ridges to choose from, in variances of a guide band: from none to one that halves a gain.
 RIDGES = (1e-6, 1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0)
 
@@ -76,10 +74,14 @@ def reduce(block: Block, rows: Axis, cols: Axis, sigma: float, gains: Tensor) ->
 def reduction(
     block: Block, rows: Axis, cols: Axis, sigma: float
 ) -> tuple[Observation, Tensor, Tensor]:
-    """How the block is seen one scale down, and its bands and guide without holes."""
+    """How the block is seen one scale down, and its bands and guide without holes.
+
+    The PSF is a pixel wide at least, so that also a reduction by little loses what can be learnt.
+    """
     height, width = block.valid.shape
     row_axis, small_height = _reduced_axis(rows.ratio, height)
     col_axis, small_width = _reduced_axis(cols.ratio, width)
+    sigma = max(sigma, DEFAULT_SIGMA / min(row_axis.ratio, col_axis.ratio))
     look = Observation.between(
         (height, width), (small_height, small_width), row_axis, col_axis, sigma
     )
@@ -102,6 +104,6 @@ def _detail_lesson(
 
 def _reduced_axis(ratio: float, size: int) -> tuple[Axis, int]:
     """The axis of the reduced image, centred on `size` pixels, and its own size."""
-    ratio = min(ratio, max(LEAST_RATIO, size / LEAST_SIDE))
+    ratio = max(1.0, min(ratio, size / LEAST_SIDE))
     small = max(1, math.floor(size / ratio + 1e-6))
     return Axis(ratio, (size - small * ratio) / 2), small
