@@ -282,9 +282,10 @@ def test_a_card_of_anything_but_plain_figures_is_refused(tmp_path, pair, card):
         read_model(str(path))
 
 
-def test_weights_that_lead_beyond_all_numbers_give_a_sentence_and_no_raster(tmp_path, pair):
+@pytest.mark.parametrize("scale", [3e38, 1e22])
+def test_weights_that_lead_beyond_all_numbers_give_a_sentence_and_no_raster(tmp_path, pair, scale):
     path = tmp_path / "m.safetensors"
-    path.write_bytes(rewritten(pair, scale=3e38))
+    path.write_bytes(rewritten(pair, scale=scale))
     settings = {"model": "file", "model_file": str(path), "output": str(tmp_path / "fused.tif")}
     told = pair.answer(pair.hs, pair.ms, **settings)
     assert (told.kind, "beyond all numbers" in told.message) == ("model_file", True)

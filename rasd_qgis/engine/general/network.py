@@ -16,9 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....models import Fused, RASDFuNet, routing_maps
-from ...contract.errors import ModelFileError
 from ..scene.graphs import Graphs
-from ..scene.network import FusedTile, RoutedTile
+from ..scene.network import FusedTile, RoutedTile, beyond_numbers
 from ..scene.tile import Tile
 from .forms import Forms
 from .posterior import Posterior
@@ -100,10 +99,7 @@ class GeneralNetwork:
         bands = torch.maximum(bands, study.floor[:, None, None], out=bands)
         confidence = torch.cat((confidence.mean(0, keepdim=True), confidence)).clamp_max(1.0)
         if not bool(bands.isfinite().all() and confidence.isfinite().all()):
-            raise ModelFileError(
-                "The model's weights lead beyond all numbers on this pair.",
-                "Choose another model file, or train on the scene.",
-            )
+            raise beyond_numbers()
         spread = self._spread(torch.cat(logs))
         return FusedTile(bands, told.start, confidence, min(share, 1.0), spread)
 

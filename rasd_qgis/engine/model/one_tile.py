@@ -5,6 +5,7 @@ It is the same on this machine and on another one: what is found out is added up
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...contract.request import FuseRequest
-from ..scene.network import Consistency, FusedTile
+from ..scene.network import Consistency, FusedTile, beyond_numbers
 from ..scene.tile import Tile
 from .obtain import Fusion
 
@@ -77,9 +78,15 @@ class MadeTile(NamedTuple):
 def fuse_tile(
     request: FuseRequest, fusion: Fusion, tile: Tile, wanted: Wanted, found: Found
 ) -> Tensor:
-    """All that is written of a tile, (channels, H, W) on the CPU; what it shows goes to `found`."""
+    """All that is written of a tile, (channels, H, W) on the CPU; what it shows goes to `found`.
+
+    ModelFileError where a model leads to what is no number.
+    """
     fused = fusion.model.fuse(tile, request.routing_ratio, request.routing_mode == "auto")
     found.hyperspectral.add(tile.look.down(fused.bands), tile.coarse, tile.observed)
     found.multispectral.add(fusion.model.seen(fused.bands), tile.guide, tile.valid)
     found.low_rank_share += fused.low_rank_share
+    errors = found.hyperspectral.error, found.multispectral.error
+    if not all(map(math.isfinite, errors)):
+        raise beyond_numbers()
     return wanted.stacked(fused, tile)

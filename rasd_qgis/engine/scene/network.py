@@ -104,10 +104,7 @@ class SceneNetwork:
         stages = fused.confidence[0]
         confidence = torch.cat((stages.mean(0, keepdim=True), stages))
         if not bool(bands.isfinite().all() and confidence.isfinite().all()):
-            raise ModelFileError(
-                "The model's weights lead beyond all numbers on this pair.",
-                "Choose another model file, or train on the scene.",
-            )
+            raise beyond_numbers()
         return FusedTile(bands, begun.image, confidence, fused.low_rank_share)
 
     def route(self, tile: Tile, ratio: float) -> RoutedTile:
@@ -145,6 +142,14 @@ class SceneNetwork:
             image=(fused.image - start)[..., :height, :width],
             confidence=fused.confidence[..., :height, :width],
         )
+
+
+def beyond_numbers() -> ModelFileError:
+    """The error where a model's weights lead to what is no number, or to one too large."""
+    return ModelFileError(
+        "The model's weights lead beyond all numbers on this pair.",
+        "Choose another model file, or train on the scene.",
+    )
 
 
 class Consistency:
