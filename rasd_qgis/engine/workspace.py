@@ -62,7 +62,7 @@ class Workspace:
             if model_hash(model) == facts["model"]:
                 sigma, seconds = float(facts["sigma"]), float(facts["seconds"])
                 return Fusion(model.to(device), card, sigma, int(facts["steps"]), seconds)
-        except (ModelFileError, OSError, ValueError, KeyError):
+        except (ModelFileError, OSError, ValueError, KeyError, TypeError):
             pass
         self._training.unlink(missing_ok=True)
         return None
