@@ -45,7 +45,7 @@ from ..rasd_qgis.contract.events import Failure, Progress, Result, decode
 from ..rasd_qgis.contract.request import FuseRequest, RasterSource, to_json
 from ..rasd_qgis.engine.model.card import Card, read_model, write_model
 from ..rasd_qgis.engine.model.obtain import BUNDLED, from_file
-from ..rasd_qgis.engine.pipeline import peak_memory
+from ..rasd_qgis.engine.pipeline import fuse, peak_memory
 from ..rasd_qgis.engine.rasters.align import align
 from ..rasd_qgis.engine.rasters.read import Raster
 from ..rasd_qgis.engine.rasters.write import LEVEL
@@ -54,6 +54,7 @@ from ..rasd_qgis.engine.scene.tile import plan, read_tile
 from ..rasd_qgis.engine.service import memory
 from ..rasd_qgis.engine.service.report import Reporter
 from . import indian_pines, results
+from .rasd import training_kept
 from .rasters import CRS, FINE_PIXEL, LEFT, TOP
 
 ENGINE = Path(__file__).resolve().parent.parent / "rasd_qgis" / "engine" / "__main__.py"
@@ -240,10 +241,18 @@ def make_model(request: FuseRequest, folder: str, bands: int, kind: str) -> str:
 
 
 def train_model(request: FuseRequest, folder: str, model: str) -> None:
-    """Train on a crop of the scene."""
+    """Train on a crop of the scene; the model is kept, whatever it is worth."""
     extent = (LEFT, TOP - CROP * FINE_PIXEL, LEFT + CROP * FINE_PIXEL, TOP)
-    output = str(Path(folder, "crop.tif"))
-    run(replace(request, extent=extent, training_steps=STEPS, model_output=model, output=output))
+    asked = replace(
+        request,
+        extent=extent,
+        model="scene",
+        training_steps=STEPS,
+        model_output=model,
+        output=str(Path(folder, "crop.tif")),
+    )
+    with training_kept():
+        fuse(asked, Reporter(io.StringIO()))
 
 
 def make_request(folder: Path, side: int, bands: int, tile: int) -> FuseRequest:

@@ -63,6 +63,7 @@ def fuse(request: FuseRequest, reporter: Reporter) -> dict[str, Any]:
             if fusion.card.start == ANY and (away := displacement(pair, fusion.sigma)):
                 reporter.warn(away)
             model_id = model_hash(fusion.model)
+            memory.release()  # what the survey of a large scene took would stand beside the tiles
             with Outputs(request, pair, fusion, model_id, reporter) as outputs:
                 phase = reporter.phase("fusing", 0.75, 0.95)
                 found = fuse_scene(request, make, pair, fusion, outputs, work, phase)
