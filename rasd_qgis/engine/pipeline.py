@@ -34,6 +34,8 @@ from .service.report import Phase, Reporter
 from .service.stages import ahead
 from .workspace import Workspace, workspace
 
+# Tiles after which the heap's holes go back to the system: they grow with the tiles.
+GIVEN_BACK = 8
 # Of a request, a model and what is wanted: the tiles of a plan's places from a number on, in order.
 Maker = Callable[
     [FuseRequest, Fusion, Wanted, Sequence[Place], int], Generator[MadeTile, None, None]
@@ -111,7 +113,9 @@ def here(pair: Alignment, reporter: Reporter) -> Maker:
             return read_tile(pair, place, fusion.sigma, device)
 
         with closing(ahead(beside(read, Tile.tensors, device), places[first:])) as read_ones:
-            for tile in read_ones:
+            for number, tile in enumerate(read_ones, 1):
+                if not number % GIVEN_BACK:
+                    memory.release()
                 found = Found()
                 yield MadeTile(fuse_tile(request, graphed, tile, wanted, found), found)
 
