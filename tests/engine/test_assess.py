@@ -14,6 +14,7 @@ from rasd_fusion.rasd_qgis.contract.errors import InputError, OutputError
 from rasd_fusion.rasd_qgis.engine.quality import blocks
 from rasd_fusion.rasd_qgis.engine.quality.assess import FIGURES
 from rasd_fusion.rasd_qgis.engine.rasters.spectral import SpectralInfo, write_spectral
+from rasd_fusion.rasd_qgis.engine.sensors.observe import DEFAULT_SIGMA
 
 from .assessments import BANDS, HEIGHT, WAVES, WIDTH, assessed, made_pair, scene, waves
 from .conftest import NORTH_UP
@@ -121,7 +122,7 @@ def test_windows_leave_no_seam(run, pair, make_raster, monkeypatch):
 
 
 def test_the_truth_itself_is_consistent_and_has_a_qnr_near_one(run, pair):
-    values, _ = run(**pair, fused=pair["reference"])
+    values, _ = run(**pair, fused=pair["reference"], psf_sigma=DEFAULT_SIGMA)
     assert values["CONSISTENCY_HS"] < 1e-6
     assert values["CONSISTENCY_MS"] < 1e-5
     assert values["QNR"] == pytest.approx(1, abs=0.12)
@@ -151,7 +152,8 @@ def test_qnr_is_the_definition_written_out(run, pair, make_raster):
     truth = scene()
     fused = truth + np.random.default_rng(1).normal(0, 100, truth.shape).astype("float32")
     names = ("hyperspectral", "multispectral")
-    values, _ = run(make_raster(fused), **{name: pair[name] for name in names})
+    inputs = {name: pair[name] for name in names}
+    values, _ = run(make_raster(fused), **inputs, psf_sigma=DEFAULT_SIGMA)
     coarse, guide = (rasterio.open(pair[name]).read().astype(float) for name in names)
     place = (np.arange(8) - 3.5) / (4 / 2.354820045)
     kernel = np.exp(-0.5 * place**2)
