@@ -52,7 +52,7 @@ def explaining(bands: Tensor) -> Tensor:
 
 def estimated_sigma(pair: PairView) -> float:
     """The standard deviation of a pair's PSF in coarse pixels, 0.2…0.8; the usual where nothing
-    tells.
+    tells. In thousandths, so that rounding on the way changes nothing.
     """
     sigmas = np.geomspace(NARROWEST, WIDEST, TRIED)
     for _ in range(ROUNDS):
@@ -60,7 +60,7 @@ def estimated_sigma(pair: PairView) -> float:
         best = _lowest(np.log(sigmas), misfits)
         at = min(max(int(misfits.argmin()), 1), TRIED - 2)
         sigmas = np.geomspace(sigmas[at - 1], sigmas[at + 1], TRIED)
-    return float(np.exp(best))
+    return round(float(np.exp(best)), 3)
 
 
 def _misfits(pair: PairView, sigmas: np.ndarray) -> np.ndarray:
