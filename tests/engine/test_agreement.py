@@ -32,7 +32,8 @@ def test_it_is_found_in_blocks_and_beside_holes(tmp_path, opened, monkeypatch):
 def test_where_nothing_tells_it_is_the_usual(tmp_path, opened):
     scene = make_scene(tmp_path)
     flat = np.full_like(scene.ms, 500.0, dtype="float32")
-    assert agreement.estimated_sigma(opened(scene, ms=flat)) == pytest.approx(DEFAULT_SIGMA, abs=5e-4)
+    found = agreement.estimated_sigma(opened(scene, ms=flat))
+    assert found == pytest.approx(DEFAULT_SIGMA, abs=5e-4)
 
 
 def test_a_run_that_is_told_no_psf_fuses_by_that_of_the_pair(tmp_path):
