@@ -106,7 +106,7 @@ def test_windows_leave_no_seam(run, pair, make_raster, monkeypatch):
     holed = fused.copy()
     holed[:, 20:23, 30] = np.nan
     calls = [
-        (make_raster(fused), pair),
+        (make_raster(fused), {**pair, "psf_sigma": DEFAULT_SIGMA}),
         (make_raster(holed), {"reference": pair["reference"]}),
     ]
     whole = [run(path, **others)[0] for path, others in calls]
